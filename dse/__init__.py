@@ -1,0 +1,1 @@
+"""Which AI chip gives the most tokens per dollar, and why."""

@@ -1,0 +1,146 @@
+"""How do chips compare on the same job? Each under its best mapping, with the whole front of what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+
+from dse.assumptions import Assumptions
+from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
+from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
+from dse.catalogue.read import Flat
+from dse.catalogue.store import Catalogue
+from dse.evaluate import Metrics
+from dse.hardware.chip import Chip
+from dse.timing.mapping import Mapping
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "job_of"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every candidate is asked to do, and how its money is counted."""
+
+    model: str
+    traffic: str
+    price_basis: str
+    objective: str
+    most_chips: int
+    transformer: Transformer
+    requests: Traffic
+    assumptions: Assumptions
+    mappings: Mapping
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A chip on the job: its best mapping and metrics (scalar leaves), and the front of all its mappings.
+
+    status: of the catalogue (shipping, legacy, hypothetical ...) or 'found'; values: its flat description;
+    front_usd, front_speed: Pareto front of USD per output token against tokens/s per user, without the limits on time.
+    """
+
+    name: str
+    title: str
+    status: str
+    values: Flat
+    chip: Chip
+    mapping: Mapping
+    metrics: Metrics
+    front_usd: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    front_speed: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def feasible(self) -> bool:
+        """Whether no limit is exceeded."""
+        return float(self.metrics.worst_limit) <= 0.0
+
+    @property
+    def market_price(self) -> bool:
+        """Whether its price is the market's and not modelled from its cost."""
+        return float(self.chip.price.buy) > 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidates in order, best first, infeasible last."""
+
+    job: Job
+    candidates: list[Candidate]
+
+
+def job_of(
+    catalogue: Catalogue, model: str, traffic: str, price_basis: str, objective: str = OBJECTIVES[0], most_chips: int = 1024
+) -> Job:
+    """The job by names of the catalogue; CatalogueError for unknown ones."""
+    transformer = build_transformer(catalogue.entry("transformer", model).values)
+    requests = build_traffic(catalogue.entry("traffic", traffic).values)
+    assumptions = build_assumptions(catalogue.library, price_basis)
+    mappings = mapping_lattice(transformer, requests, most_chips)
+    return Job(model, traffic, price_basis, objective, most_chips, transformer, requests, assumptions, mappings)
+
+
+def pareto_front(usd: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """Places of the points that nothing is both cheaper and faster than, cheapest first.
+
+    usd, speed: (points,), smaller and larger is better.
+
+    >>> pareto_front(np.array([1.0, 2.0, 3.0, 4.0]), np.array([5.0, 4.0, 9.0, 9.0])).tolist()
+    [0, 2]
+    """
+    order = np.lexsort((-speed, usd))
+    best = np.maximum.accumulate(speed[order])
+    ahead = np.r_[True, speed[order][1:] > best[:-1]]
+    return order[ahead]
+
+
+def evaluate_candidate(job: Job, name: str, title: str, status: str, values: Flat, chip: Chip) -> Candidate:
+    """A chip under every mapping of the job's lattice; the best is kept, and the front."""
+    metrics = all_mappings(chip, job.transformer, job.requests, job.mappings, job.assumptions)
+    excess = np.asarray(metrics.worst_limit)
+    value = np.asarray(getattr(metrics, job.objective))
+    best = int(np.where(excess <= 0.0, value, -excess).argmax())
+    limits = metrics.limits
+    hardware = [limits.die_area, limits.silicon_area, limits.die_edge, limits.power_density, limits.idle_power]
+    runs = np.max([*hardware, limits.memory, limits.concurrency], axis=0) <= 0.0
+    usd, speed = metrics.usd_per_output_token[runs], metrics.output_tokens_per_s_per_user[runs]
+    front = pareto_front(usd, speed) if usd.size else np.zeros(0, int)
+    return Candidate(
+        name=name,
+        title=title,
+        status=status,
+        values=values,
+        chip=chip,
+        mapping=jax.tree.map(lambda leaf: float(leaf[best]), job.mappings),
+        metrics=jax.tree.map(lambda leaf: float(leaf[best]), metrics),
+        front_usd=usd[front],
+        front_speed=speed[front],
+    )
+
+
+def ranked(candidates: Iterable[Candidate], objective: str) -> list[Candidate]:
+    """Feasible ones first, best first; then those that come closest."""
+
+    def place(candidate: Candidate) -> tuple[bool, float]:
+        metrics = candidate.metrics
+        value = -float(getattr(metrics, objective)) if candidate.feasible else float(metrics.worst_limit)
+        return (not candidate.feasible, value)
+
+    return sorted(candidates, key=place)
+
+
+def compare(catalogue: Catalogue, job: Job, names: Iterable[str], found: Iterable[Candidate] = ()) -> Comparison:
+    """Named chips of the catalogue, and found designs, on one job."""
+    candidates = list(found)
+    for name in dict.fromkeys(names):
+        entry = catalogue.entry("chip", name)
+        chip = build_chips(entry.values, catalogue.library)
+        status = str(getattr(entry.document, "status", ""))
+        title = str(getattr(entry.document, "title", name))
+        candidates.append(evaluate_candidate(job, entry.name, title, status, entry.values, chip))
+    return Comparison(job, ranked(candidates, job.objective))

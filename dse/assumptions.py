@@ -1,0 +1,95 @@
+"""What is assumed beside the chip? Coefficients of silicon, money and serving, all catalogue entries."""
+
+from __future__ import annotations
+
+from dse.arrays import Number, pytree
+
+__all__ = ["Assumptions", "Economics", "Serving", "Silicon"]
+
+
+@pytree
+class Silicon:
+    """Coefficients of area, edge, energy and yield that do not depend on the design.
+
+    Areas and energies marked * are at 7 nm and scale with the node.
+    mac_area*: bf16 multiply-accumulate cell in an array [mm2]; edge_cell_area*: operand skew and accumulator of
+    one row or column [mm2]; vector_lane_area* [mm2]; mac_energy*: bf16 with fp32 accumulate [J];
+    vector_energy*: fp32 operation [J/FLOP]; local_density_ratio: registers and operand buffers over scratchpad
+    density [1]; local_energy*: per byte from the operand buffers [J/byte];
+    sram_bandwidth_area: ports and banks [mm2/(byte/s)]; serdes_area_density [byte/s/mm2] and serdes_edge_density
+    [byte/s/mm], one direction; noc_area_ratio: on-chip network over all else [1]; other_area: pads, host
+    interface [mm2/die]; usable_edge: share of the perimeter [1]; memory_edge_share: most of the edge that memory
+    may take [1]; die_to_die_edge_share: of one side, per neighbour [1]; stack_footprint [mm2];
+    wafer_diameter, edge_exclusion, scribe [mm]; yield_alpha: clustering [1]; probe_cost [USD/wafer].
+    """
+
+    mac_area: Number
+    edge_cell_area: Number
+    vector_lane_area: Number
+    mac_energy: Number
+    vector_energy: Number
+    local_density_ratio: Number
+    local_energy: Number
+    sram_bandwidth_area: Number
+    serdes_area_density: Number
+    serdes_edge_density: Number
+    noc_area_ratio: Number
+    other_area: Number
+    usable_edge: Number
+    memory_edge_share: Number
+    die_to_die_edge_share: Number
+    stack_footprint: Number
+    wafer_diameter: Number
+    edge_exclusion: Number
+    scribe: Number
+    yield_alpha: Number
+    probe_cost: Number
+
+
+@pytree
+class Economics:
+    """Inputs of the cost of ownership.
+
+    depreciation: life of the machine [s]; facility_life [s]; interest_rate [1/s]; facility_price: building and
+    cooling [USD/W of machine]; electricity_price [USD/J]; pue: facility over machine power [1];
+    maintenance_rate: of the capital cost [1/s]; utilisation: share of the time in which tokens are
+    sold [1]; rent_margin: gross margin of who rents it out [1]; basis: weights of make, buy, rent and tco in the
+    price that a comparison uses, one of them 1 [4 x 1].
+    """
+
+    depreciation: Number
+    facility_life: Number
+    interest_rate: Number
+    facility_price: Number
+    electricity_price: Number
+    pue: Number
+    maintenance_rate: Number
+    utilisation: Number
+    rent_margin: Number
+    basis_make: Number
+    basis_buy: Number
+    basis_rent: Number
+    basis_tco: Number
+
+
+@pytree
+class Serving:
+    """How requests are served.
+
+    prefill_utilisation: highest load of a separate prefill pool [1]; draft_tokens: speculated per step, 0 for
+    none [1]; draft_acceptance: probability that one is kept [1]; draft_time: of one draft token over a step [1].
+    """
+
+    prefill_utilisation: Number
+    draft_tokens: Number
+    draft_acceptance: Number
+    draft_time: Number
+
+
+@pytree
+class Assumptions:
+    """All of them."""
+
+    silicon: Silicon
+    economics: Economics
+    serving: Serving

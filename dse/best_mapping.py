@@ -1,0 +1,227 @@
+"""Which way of running a model is best on each chip? The exact arg-max over the lattice of mappings.
+
+Designs and mappings are cut into blocks of one fixed shape, so nothing compiles anew for another chip, model, traffic
+or lattice, and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dse.arrays import Number, leaf_names
+from dse.assumptions import Assumptions
+from dse.evaluate import Metrics, evaluate
+from dse.hardware.chip import Chip
+from dse.timing.mapping import BLOCK, Mapping, lattice
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = [
+    "DESIGNS",
+    "OBJECTIVES",
+    "Best",
+    "all_mappings",
+    "best_mapping",
+    "compilations",
+    "evaluate_pairs",
+    "mapping_lattice",
+    "score_designs",
+]
+
+DESIGNS = 32
+"""Designs in one block."""
+
+OBJECTIVES = ("tokens_per_dollar", "output_tokens_per_s_per_user", "tokens_per_joule")
+"""Metrics that a search can maximise."""
+
+INFEASIBLE = -1e3
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best mapping of each design: its column in the lattice, the mapping and every metric, leaves (designs,)."""
+
+    index: np.ndarray
+    mapping: Mapping
+    metrics: Metrics
+
+
+def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> Mapping:
+    """The lattice that is searched for a model and a traffic, at most so many chips a deployment; leaves (mappings,)."""
+    concurrency = float(np.min(np.asarray(traffic.concurrency)))
+    return lattice(
+        chips=chips,
+        layers=int(transformer.layers),
+        experts=int(np.max(np.asarray(transformer.experts.count))),
+        long_context=float(np.max(np.asarray(traffic.input_tokens))) > 16384.0,
+        batch=int(min(concurrency, 8.0 * chips if chips > 1024 else 16384.0)),
+    )
+
+
+def padded(tree: Chip | Mapping, size: int, start: int, count: int, dtype: type) -> Chip | Mapping:
+    """Entries start ... start + size of every leaf, the last one repeated behind the end; leaves (size,)."""
+    wanted = np.minimum(np.arange(start, start + size), count - 1)
+
+    def take(leaf: Number) -> np.ndarray:
+        column = np.broadcast_to(np.asarray(leaf, dtype).reshape(-1) if np.ndim(leaf) else np.asarray(leaf, dtype), (count,))
+        return column[wanted]
+
+    return jax.tree.map(take, tree)
+
+
+def as_type(tree: object, dtype: type) -> object:
+    """Every leaf as an array of one type."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
+
+
+def count_of(tree: object) -> int:
+    """Length of the longest leaf [1]."""
+    return max((np.size(leaf) for leaf in jax.tree.leaves(tree)), default=1)
+
+
+def score(metrics: Metrics, weights: Number, slowest: Number) -> Number:
+    """What is maximised: the weighted logarithms of the objectives, or less than any of them by the worst excess.
+
+    weights: (objectives,); slowest: limit on the time per output token beside the traffic's [s].
+    """
+    value = sum(weights[i] * jnp.log(getattr(metrics, name)) for i, name in enumerate(OBJECTIVES))
+    excess = jnp.maximum(metrics.worst_limit, metrics.time_per_output_token / slowest - 1.0)
+    return jnp.where(excess <= 0.0, value, INFEASIBLE - jnp.log1p(excess))
+
+
+@jax.jit
+def score_block(
+    chips: Chip,
+    transformer: Transformer,
+    traffic: Traffic,
+    mappings: Mapping,
+    assumptions: Assumptions,
+    weights: Number,
+    slowest: Number,
+) -> tuple[Number, Number]:
+    """Best score of each design over one block of mappings, and where it is; leaves (DESIGNS, 1) and (BLOCK,)."""
+    scores = score(evaluate(chips, transformer, traffic, mappings, assumptions), weights, slowest)
+    best = jnp.argmax(scores, axis=1)
+    return jnp.take_along_axis(scores, best[:, None], axis=1)[:, 0], best
+
+
+evaluate_block = jax.jit(evaluate)
+"""All metrics of a block of designs, leaves (n, 1), with a block of mappings, leaves (BLOCK,)."""
+
+evaluate_pairs_block = jax.jit(evaluate)
+"""All metrics of designs with a mapping each, leaves (DESIGNS,)."""
+
+
+def compilations() -> int:
+    """Programs compiled so far in this process by the functions above [1]."""
+    return sum(function._cache_size() for function in (score_block, evaluate_block, evaluate_pairs_block))
+
+
+def blocks(count: int, size: int) -> Iterator[int]:
+    """Starts of the blocks that cover so many entries."""
+    return iter(range(0, count, size))
+
+
+def score_designs(
+    chips: Chip,
+    transformer: Transformer,
+    traffic: Traffic,
+    mappings: Mapping,
+    assumptions: Assumptions,
+    weights: Number,
+    slowest: Number | None = None,
+    workers: int = 2,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Best score and its place in the lattice for every design, in float32.
+
+    chips: leaves (designs,) or scalar; mappings: leaves (mappings,); weights: of the OBJECTIVES (3,); slowest: limit
+    on the time per output token of each design (designs,) [s]; workers: blocks in flight. Returns (designs,) twice.
+    """
+    designs, count = count_of(chips), count_of(mappings)
+    limit = np.full(designs, 1e9) if slowest is None else np.broadcast_to(slowest, (designs,))
+    rest = as_type((transformer, traffic, assumptions, weights), np.float32)
+    lattice_blocks = [
+        jax.device_put(padded(mappings, BLOCK, start, count, np.float32)) for start in blocks(count, BLOCK)
+    ]
+
+    def one(start: int) -> tuple[np.ndarray, np.ndarray]:
+        some, limits = padded((chips, limit), DESIGNS, start, designs, np.float32)
+        column = jax.tree.map(lambda leaf: leaf[:, None], (some, limits))
+        found = [
+            score_block(column[0], rest[0], rest[1], block, rest[2], rest[3], column[1]) for block in lattice_blocks
+        ]
+        values = np.stack([np.asarray(value) for value, _ in found])
+        places = np.stack([np.asarray(place) + BLOCK * i for i, (_, place) in enumerate(found)])
+        winner = values.argmax(axis=0)[None]
+        return np.take_along_axis(values, winner, 0)[0], np.take_along_axis(places, winner, 0)[0]
+
+    with ThreadPoolExecutor(workers) as pool:
+        done = list(pool.map(one, blocks(designs, DESIGNS)))
+    values, places = (np.concatenate(parts)[:designs] for parts in zip(*done, strict=True))
+    return values, np.minimum(places, count - 1)
+
+
+def evaluate_pairs(
+    chips: Chip, transformer: Transformer, traffic: Traffic, mappings: Mapping, assumptions: Assumptions
+) -> Metrics:
+    """All metrics, in float64, of designs with a mapping each.
+
+    chips, mappings: leaves (designs,) or scalar. Returns leaves (designs,).
+    """
+    count = max(count_of(chips), count_of(mappings))
+    rest = as_type((transformer, traffic, assumptions), np.float64)
+    parts = []
+    for start in blocks(count, DESIGNS):
+        some, with_mapping = padded((chips, mappings), DESIGNS, start, count, np.float64)
+        parts.append(jax.device_get(evaluate_pairs_block(some, rest[0], rest[1], with_mapping, rest[2])))
+    return jax.tree.map(lambda *leaves: np.concatenate([np.broadcast_to(x, (DESIGNS,)) for x in leaves])[:count], *parts)
+
+
+def all_mappings(
+    chip: Chip, transformer: Transformer, traffic: Traffic, mappings: Mapping, assumptions: Assumptions
+) -> Metrics:
+    """All metrics, in float64, of one chip with every mapping of a lattice; leaves (mappings,)."""
+    count = count_of(mappings)
+    one, *rest = as_type((chip, transformer, traffic, assumptions), np.float64)
+    parts = []
+    for start in blocks(count, BLOCK):
+        block = padded(mappings, BLOCK, start, count, np.float64)
+        parts.append(jax.device_get(evaluate_block(one, rest[0], rest[1], block, rest[2])))
+    return jax.tree.map(lambda *leaves: np.concatenate([np.broadcast_to(x, (BLOCK,)) for x in leaves])[:count], *parts)
+
+
+def objective_weights(objective: str | dict[str, float]) -> np.ndarray:
+    """Weights of the OBJECTIVES, from one name or from name -> weight; (3,)."""
+    wanted = {objective: 1.0} if isinstance(objective, str) else objective
+    return np.array([wanted.get(name, 0.0) for name in OBJECTIVES])
+
+
+def best_mapping(
+    chips: Chip,
+    transformer: Transformer,
+    traffic: Traffic,
+    assumptions: Assumptions,
+    *,
+    mappings: Mapping | None = None,
+    objective: str | dict[str, float] = "tokens_per_dollar",
+    slowest: Number | None = None,
+    most_chips: int = 1024,
+) -> Best:
+    """The best mapping of each chip, exactly, over the whole lattice.
+
+    Scored in float32, the winners re-scored in float64. Where no mapping is feasible the one that comes closest is
+    returned and its limits say what is missing.
+    chips: leaves (designs,) or scalar; objective: name or weights of OBJECTIVES; slowest: limits (designs,) [s].
+    """
+    mappings = mappings or mapping_lattice(transformer, traffic, most_chips)
+    weights = objective_weights(objective)
+    _, places = score_designs(chips, transformer, traffic, mappings, assumptions, weights, slowest)
+    chosen = Mapping(**{name: np.asarray(getattr(mappings, name))[places] for name in leaf_names(Mapping)})
+    metrics = evaluate_pairs(chips, transformer, traffic, chosen, assumptions)
+    return Best(index=places, mapping=chosen, metrics=metrics)

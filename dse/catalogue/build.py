@@ -1,0 +1,237 @@
+"""Which arrays are meant? Values of files, and columns of free fields, as the dataclasses that the physics reads.
+
+Columnar: a path may hold one value or a column with one value a design, names included, and nothing here runs
+once a design; one chip and sixteen thousand take the same few calls of numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from dse.assumptions import Assumptions, Economics, Serving, Silicon
+from dse.catalogue.count import other_parameters
+from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.library import Column, Library, Names, Numbers, codes_of, section
+from dse.catalogue.numerics import arithmetic_of
+from dse.hardware import chip as parts
+from dse.sources import Cited
+from dse.workload import transformer as model
+from dse.workload.traffic import Traffic
+
+__all__ = ["PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
+
+T = TypeVar("T")
+PRICE_BASES = ("make", "buy", "rent", "tco")
+NO_LIMIT = 1e9
+
+
+class Columns:
+    """Values by dotted path, one or a column of them; CatalogueError when one is missing."""
+
+    def __init__(self, values: Mapping[str, Column]) -> None:
+        self.values = values
+
+    def number(self, path: str, default: Numbers | None = None) -> Numbers:
+        """A number or a column of numbers in base units; the default where the path is absent."""
+        value = self.values.get(path, default)
+        if value is None:
+            raise CatalogueError([Problem("missing", key=path)])
+        return value.astype(np.float64, copy=False) if isinstance(value, np.ndarray) else float(value)
+
+    def names(self, path: str, default: str | None = None) -> Names:
+        """A name or a column of names."""
+        value = self.values.get(path, default)
+        if value is None:
+            raise CatalogueError([Problem("missing", key=path)])
+        return value if isinstance(value, np.ndarray) else str(value)
+
+    def absent(self, path: str) -> Bool[np.ndarray, "*designs"]:
+        """Where the name at the path is 'none'."""
+        return np.asarray(np.equal(self.names(path), "none"))
+
+
+def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
+    """One chip, or a column of designs, from flattened values in base units (names as strings).
+
+    columns: dotted path -> value or array over designs; library: technology, formats, software. Every leaf is a
+    float64 array of the number of designs, without axes for one chip. CatalogueError for unknown names.
+    """
+    given = Columns(columns)
+    shelves = library.shelves
+    arithmetic = arithmetic_of(columns, library)
+    chip = parts.Chip(
+        process=parts.Process(**shelves["process"].gather(given.names("process.node"))),
+        style=parts.Style(**shelves["style"].gather(given.names("style"))),
+        matrix=matrix_of(given, arithmetic.area_ratio),
+        vector_lanes=given.number("vector_lanes"),
+        sram=fields_of(parts.Sram, given, "sram"),
+        memory=memory_of(given, library),
+        far_memory=far_memory_of(given, library),
+        scale_up=link_of(given, library, "scale_up"),
+        scale_out=link_of(given, library, "scale_out"),
+        package=package_of(given, library),
+        numerics=arithmetic.numerics,
+        execution=execution_of(given, library),
+        price=price_of(given, library),
+    )
+    return as_arrays(chip)
+
+
+def as_arrays(tree: T) -> T:
+    """Every leaf as float64, broadcast to the designs."""
+    shape = np.broadcast_shapes(*(np.shape(leaf) for leaf in jax.tree.leaves(tree)))
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, dtype=np.float64), shape), tree)
+
+
+def fields_of(part: type[T], given: Columns, table: str) -> T:
+    """A part of the chip whose fields are the keys of a table, one to one."""
+    return part(**{name: given.number(f"{table}.{name}") for name in getattr(part, "__dataclass_fields__")})  # noqa: B009
+
+
+def matrix_of(given: Columns, area_ratio: Numbers) -> parts.MatrixUnits:
+    """The matrix units, with the silicon of a cell over that of a bf16 cell [1]."""
+    sizes = {name: given.number(f"matrix.{name}") for name in ("units", "rows", "columns", "split", "clock")}
+    return parts.MatrixUnits(**sizes, area_ratio=area_ratio)
+
+
+def memory_of(given: Columns, library: Library) -> parts.Memory:
+    """Main memory; capacity and bandwidth default to what the stacks of its kind have."""
+    kind = library.shelves["memory"].gather(given.names("memory.kind"))
+    present = ~given.absent("memory.kind")
+    stacks = given.number("memory.stacks", 0.0) * present
+    return parts.Memory(
+        stacks=stacks,
+        capacity=given.number("memory.capacity", stacks * kind["capacity"]) * present,
+        bandwidth=given.number("memory.bandwidth", stacks * kind["bandwidth"]) * present,
+        **{key: kind[key] for key in ("energy", "phy_area", "controller_area", "shoreline", "price", "idle_power")},
+    )
+
+
+def far_memory_of(given: Columns, library: Library) -> parts.FarMemory:
+    """The slower tier."""
+    kind = library.shelves["memory"].gather(given.names("far_memory.kind"))
+    present = ~given.absent("far_memory.kind")
+    return parts.FarMemory(
+        capacity=given.number("far_memory.capacity", 0.0) * present,
+        bandwidth=given.number("far_memory.bandwidth", 0.0) * present,
+        energy=kind["energy"],
+        price=kind["price"],
+    )
+
+
+def link_of(given: Columns, library: Library, name: str) -> parts.Link:
+    """A network; latency defaults to that of its kind, and where there is no network the chip is alone."""
+    kind = library.shelves["link"].gather(given.names(f"{name}.kind"))
+    shape = library.shelves["topology"].gather(given.names(f"{name}.topology", "switch"))
+    present = ~given.absent(f"{name}.kind")
+    return parts.Link(
+        bandwidth=given.number(f"{name}.bandwidth", 0.0) * present,
+        latency=given.number(f"{name}.latency", kind["latency"]),
+        dimensions=shape["dimensions"],
+        domain=np.where(present, given.number(f"{name}.domain", 1.0), 1.0),
+        energy=kind["energy"],
+        price=kind["price"],
+    )
+
+
+def package_of(given: Columns, library: Library) -> parts.Package:
+    """The package, with the limits and costs of its kind."""
+    return parts.Package(
+        **library.shelves["package"].gather(given.names("package.kind")),
+        dies=given.number("package.dies"),
+        power_limit=given.number("package.tdp"),
+        published_die_area=given.number("package.die_area", 0.0),
+    )
+
+
+def execution_of(given: Columns, library: Library) -> parts.Execution:
+    """What the chip's software achieves."""
+    names = given.names("software")
+    distinct = [names] if isinstance(names, str) else codes_of(names)[0]
+    return parts.Execution(**library.software(distinct).gather(names))
+
+
+def price_of(given: Columns, library: Library) -> parts.Price:
+    """Prices; host and server power default to those of the economics table."""
+    economics = section(library.economics, "economics")
+    defaults = {key: number_of(economics, key) for key in ("host", "server_power_ratio") if key in economics}
+    return parts.Price(
+        buy=given.number("price.buy", 0.0),
+        rent=given.number("price.rent", 0.0),
+        gross_margin=library.shelves["margin"].gather(given.names("price.margin"))["gross_margin"],
+        host=given.number("price.host", defaults.get("host")),
+        server_power_ratio=given.number("price.server_power_ratio", defaults.get("server_power_ratio")),
+    )
+
+
+def number_of(figures: Mapping[str, Cited], key: str) -> float:
+    """The figure of a table as a number [base units]; CatalogueError when it is missing."""
+    if key not in figures:
+        raise CatalogueError([Problem("missing", key=key)])
+    return float(figures[key].value)
+
+
+def build_transformer(values: Mapping[str, Column]) -> model.Transformer:
+    """A model from its flattened values; a part that it has not gets no layers and sizes of one."""
+    given = Columns(values)
+    flat = {key: value for key, value in values.items() if not isinstance(value, np.ndarray)}
+    built = model.Transformer(
+        layers=given.number("architecture.layers"),
+        hidden=given.number("architecture.hidden"),
+        vocabulary=given.number("architecture.vocabulary"),
+        tied=given.number("architecture.tied_embeddings"),
+        blocks_per_reduction=1.0 + given.number("architecture.parallel_block"),
+        other_parameters=float(sum(other_parameters(flat).values())),
+        attention=sizes_of(model.Attention, given, "attention"),
+        latent=sizes_of(model.LatentAttention, given, "latent_attention"),
+        feed_forward=sizes_of(model.FeedForward, given, "feed_forward"),
+        experts=sizes_of(model.Experts, given, "experts"),
+        state_space=sizes_of(model.StateSpace, given, "state_space"),
+    )
+    return as_arrays(built)
+
+
+# Sizes that are zero, not one, in a part that a model has not: each means that something is absent.
+ZERO_WHEN_ABSENT = frozenset({"layers", "window_layers", "window", "shared_width"})
+
+
+def sizes_of(part: type[T], given: Columns, table: str) -> T:
+    """A part of a model from its table; gated networks have three matrices, others two."""
+    sizes: dict[str, Numbers] = {}
+    for name in getattr(part, "__dataclass_fields__"):  # noqa: B009
+        if name == "matrices":
+            sizes[name] = 2.0 + given.number(f"{table}.gated", 0.0)
+        else:
+            sizes[name] = given.number(f"{table}.{name}", 0.0 if name in ZERO_WHEN_ABSENT else 1.0)
+    return part(**sizes)
+
+
+def build_traffic(values: Mapping[str, Column]) -> Traffic:
+    """A traffic from its flattened values; 'none' is a limit that is never reached, 1e9 [s or sequences]."""
+    given = Columns({key: NO_LIMIT if isinstance(value, str) else value for key, value in values.items()})
+    return as_arrays(Traffic(**{name: given.number(name) for name in Traffic.__dataclass_fields__}))
+
+
+def build_assumptions(library: Library, price_basis: str = "tco") -> Assumptions:
+    """Silicon, economics and serving; price_basis: which price comparisons use, one of PRICE_BASES."""
+    if price_basis not in PRICE_BASES:
+        close = nearest(price_basis, PRICE_BASES)
+        raise CatalogueError(
+            [Problem("unknown price basis", "", "price_basis", price_basis, listed(PRICE_BASES), close)]
+        )
+    economics, serving = section(library.economics, "economics"), section(library.economics, "serving")
+    basis = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
+    built = Assumptions(
+        silicon=Silicon(**{name: number_of(library.silicon, name) for name in Silicon.__dataclass_fields__}),
+        economics=Economics(
+            **basis,
+            **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in basis},
+        ),
+        serving=Serving(**{name: number_of(serving, name) for name in Serving.__dataclass_fields__}),
+    )
+    return as_arrays(built)

@@ -1,0 +1,187 @@
+"""Which numbers belong to a name? Tables of nodes, memories, links, formats ... that columns of names gather from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.read import Entry
+from dse.sources import Cited, Source
+
+__all__ = ["Column", "Library", "Shelf", "codes_of", "shelf_of"]
+
+Numbers: TypeAlias = Float[np.ndarray, " designs"] | float
+Names: TypeAlias = Shaped[np.ndarray, " designs"] | str
+Column: TypeAlias = Shaped[np.ndarray, " designs"] | float | str | bool
+INDUSTRY = ("process", "style", "memory", "link", "topology", "package")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Named entries of one sort with a column of base-unit numbers for each of their fields.
+
+    what: the sort, for messages; rows: name or alias -> row; columns: field -> numbers by row;
+    figures: entry -> field -> cited value; files: entry -> the file it comes from.
+    """
+
+    what: str
+    rows: dict[str, int]
+    columns: dict[str, Float[np.ndarray, " entries"]]
+    figures: dict[str, dict[str, Cited]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The entries, in order, without their aliases."""
+        return list(self.figures)
+
+    def row(self, name: str) -> int:
+        """The row of a name or alias; CatalogueError with the nearest name when there is none."""
+        if name not in self.rows:
+            close = nearest(name, self.rows)
+            raise CatalogueError(
+                [Problem(f"unknown {self.what}", value=repr(name), allowed=listed(self.rows), nearest=close)]
+            )
+        return self.rows[name]
+
+    def rows_of(self, names: Names) -> Int[np.ndarray, " designs"] | int:
+        """The row of a name, or those of a column of names."""
+        if isinstance(names, str):
+            return self.row(names)
+        distinct, codes = codes_of(names)
+        return np.array([self.row(name) for name in distinct])[codes]
+
+    def gather(self, names: Names) -> dict[str, Numbers]:
+        """Every field of the named entry, or of a column of them."""
+        rows = self.rows_of(names)
+        return {key: column[rows] for key, column in self.columns.items()}
+
+
+def codes_of(names: Shaped[np.ndarray, " designs"]) -> tuple[list[str], Int[np.ndarray, " designs"]]:
+    """The distinct names of a column and, for each design, the position of its own among them.
+
+    One comparison of the column for each distinct name: of these there are few.
+    """
+    column = names if names.dtype.kind == "U" else names.astype(str)
+    codes = np.full(column.shape, -1)
+    distinct: list[str] = []
+    while (codes < 0).any():
+        name = column[int(np.argmax(codes < 0))]
+        codes[column == name] = len(distinct)
+        distinct.append(str(name))
+    return distinct, codes
+
+
+def shelf_of(what: str, entries: Iterable[Entry], table: str) -> Shelf:
+    """Entries of one sort gathered from files; `table` is where they stand, '' when a file is one entry.
+
+    CatalogueError when two entries share a name or alias, naming both files.
+    """
+    rows: dict[str, int] = {}
+    figures: dict[str, dict[str, Cited]] = {}
+    files: dict[str, str] = {}
+    faults = []
+    for entry in entries:
+        for name, aliases, values in entries_of(entry, table):
+            for alias in dict.fromkeys((name, *aliases)):
+                if alias in rows:
+                    rule = f"the {what} {alias!r} is also in {files[list(figures)[rows[alias]]]}"
+                    faults.append(Problem(rule, str(entry.path), f"{table}.{name}" if table else "name"))
+                rows.setdefault(alias, len(figures))
+            figures[name], files[name] = values, str(entry.path)
+    if faults:
+        raise CatalogueError(faults)
+    keys = dict.fromkeys(key for values in figures.values() for key in values)
+    columns = {key: np.array([number(values.get(key)) for values in figures.values()]) for key in keys}
+    return Shelf(what, rows, columns, figures, files)
+
+
+def number(cited: Cited | None) -> float:
+    """A cited value as a number; flags are 0 or 1, what is absent or a word is not a number."""
+    return float("nan") if cited is None or isinstance(cited.value, str) else float(cited.value)
+
+
+def entries_of(entry: Entry, table: str) -> list[tuple[str, list[str], dict[str, Cited]]]:
+    """Name, aliases and figures of each entry that a file holds."""
+    if not table:
+        values = {key.rpartition(".")[2]: cited for key, cited in entry.figures.items()}
+        return [(entry.name, list(entry.document.aliases), values)]
+    found: Mapping[str, object] = getattr(entry.document, table)
+    return [
+        (
+            name,
+            list(getattr(item, "aliases", [])),
+            {
+                key: value
+                for key in type(item).model_fields  # pyright: ignore[reportAttributeAccessIssue]
+                if isinstance(value := getattr(item, key), Cited)
+            },
+        )
+        for name, item in found.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Library:
+    """What chips are made of: technology, money, formats and software, each file read once.
+
+    technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
+    which only those that are asked for are read.
+    """
+
+    technology: tuple[Entry, ...]
+    economics: Entry
+    load: Callable[[str, str], Entry]
+    loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
+
+    @cached_property
+    def shelves(self) -> dict[str, Shelf]:
+        """Nodes, styles, memories, links, topologies, packages and margins."""
+        found = {what: shelf_of(what, self.technology, what) for what in INDUSTRY}
+        return found | {"margin": shelf_of("margin", [self.economics], "margin")}
+
+    @cached_property
+    def silicon(self) -> dict[str, Cited]:
+        """Coefficients of silicon by name [base units]; CatalogueError unless exactly one file gives them."""
+        holders = [entry for entry in self.technology if getattr(entry.document, "silicon", None) is not None]
+        if len(holders) != 1:
+            files = listed(str(entry.path) for entry in holders) or "none"
+            rule = "one technology file must hold the table [silicon]"
+            raise CatalogueError([Problem(rule, key="silicon", value=files, way_out="remove your own copy")])
+        return section(holders[0], "silicon")
+
+    def formats(self, names: Iterable[str]) -> Shelf:
+        """The named number formats."""
+        return self.files("format", names)
+
+    def software(self, names: Iterable[str]) -> Shelf:
+        """The named execution profiles."""
+        return self.files("software", names)
+
+    def files(self, kind: str, names: Iterable[str]) -> Shelf:
+        """The named files of a kind as a shelf; each name also stands for itself where it is an alias."""
+        wanted = tuple(dict.fromkeys(names))
+        key = (kind, wanted)
+        if key not in self.loaded:
+            entries = {name: self.load(kind, name) for name in wanted}
+            distinct = {entry.name: entry for entry in entries.values()}
+            shelf = shelf_of(kind, distinct.values(), "")
+            for name, entry in entries.items():
+                shelf.rows.setdefault(name, shelf.rows[entry.name])
+            self.loaded[key] = shelf
+        return self.loaded[key]
+
+    def sources(self) -> list[Source]:
+        """The works that technology and economics cite."""
+        return [source for entry in (*self.technology, self.economics) for source in entry.sources.values()]
+
+
+def section(entry: Entry, table: str) -> dict[str, Cited]:
+    """The figures of one table of a file by field."""
+    return {key.removeprefix(f"{table}."): cited for key, cited in entry.figures.items() if key.startswith(f"{table}.")}

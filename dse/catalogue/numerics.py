@@ -1,0 +1,151 @@
+"""In which format does it multiply? The asked-for one where the chip has it, else the next wider that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
+
+if TYPE_CHECKING:
+    from dse.hardware.chip import Numerics
+
+__all__ = ["Arithmetic", "arithmetic_of", "family_of", "native_rates"]
+
+# Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
+OTHER_FAMILY = 1e3
+INTEGER = ("int", "ternary", "binary")
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Formats resolved to numbers: numerics of the chip, and silicon of its cells over bf16 cells [1]."""
+
+    numerics: Numerics
+    area_ratio: Numbers
+
+
+def family_of(name: str, declared: str = "") -> str:
+    """The family of a format, from what its file declares, else from its name.
+
+    A value is widened within its family: plain and block floating point count as one, as do plain and block integers.
+    """
+    for marks, family in ((INTEGER, "integer"), (("log", "lns"), "logarithmic"), (("posit",), "posit")):
+        if (declared or name).startswith(marks):
+            return family
+    return "float"
+
+
+def native_rates(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Format -> rate over the native format [1], 0 where it is not multiplied; the native one itself at 1."""
+    rates = {
+        path.removeprefix("matrix.rates."): value for path, value in columns.items() if path.startswith("matrix.rates.")
+    }
+    native = columns["matrix.native"]
+    for name in distinct(native):
+        here = np.equal(native, name)
+        rates[name] = np.where(here, 1.0, np.asarray(rates.get(name, 0.0), float)) if np.ndim(here) else 1.0
+    return rates
+
+
+def distinct(names: Column) -> list[str]:
+    """The distinct names of a name or of a column of names."""
+    return codes_of(names)[0] if isinstance(names, np.ndarray) else [str(names)]
+
+
+def as_names(value: Column) -> Names:
+    """A value that holds names."""
+    return value if isinstance(value, np.ndarray) else str(value)
+
+
+def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic:
+    """Bytes, rate, energy and area of the formats of one design or of columns of designs.
+
+    CatalogueError when a chip multiplies no format that is wide enough for its activations.
+    """
+    from dse.hardware.chip import Numerics
+
+    rates = native_rates(columns)
+    asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
+    wanted = [*rates, *(name for value in asked.values() for name in distinct(value))]
+    formats = library.formats(sorted(set(wanted)))
+    table = np.stack(np.broadcast_arrays(*(np.asarray(rate, dtype=np.float64) for rate in rates.values())))
+    rows = np.array([formats.row(name) for name in rates])
+    chosen, rate = compute_format(columns, table, rates, formats, library)
+    row = rows[chosen]
+    byte = formats.columns["bits"] / 8.0
+    numerics = Numerics(
+        weight=byte[formats.rows_of(as_names(asked["weights"]))],
+        state=byte[formats.rows_of(as_names(asked["kv_cache"]))],
+        activation=byte[row],
+        rate=rate,
+        mac_energy_ratio=formats.columns["mac_energy_ratio"][row],
+    )
+    return Arithmetic(
+        numerics, area_ratio(table, rows, formats, float(library.silicon["shared_format_overhead"].value))
+    )
+
+
+def compute_format(
+    columns: Mapping[str, Column],
+    table: Float[np.ndarray, " formats *designs"],
+    rates: Iterable[str],
+    formats: Shelf,
+    library: Library,
+) -> tuple[Int[np.ndarray, "*designs"], Float[np.ndarray, "*designs"]]:
+    """Position among the native formats, and rate [1], of the format that each design multiplies in.
+
+    The asked-for format, else the narrowest wider one, of the same family if there is one; of equals the native
+    format, then the fastest.
+    """
+    names = list(rates)
+    activations = columns["numerics.activations"]
+    asked = distinct(activations)
+    codes = codes_of(activations)[1] if isinstance(activations, np.ndarray) else np.zeros((), int)
+    ranks = np.array([[rank(want, name, formats, library) for name in names] for want in asked])
+    here = (
+        np.stack([np.broadcast_to(np.equal(columns["matrix.native"], name), table.shape[1:]) for name in names])
+        if np.ndim(columns["matrix.native"])
+        else np.array([name == columns["matrix.native"] for name in names]).reshape(-1, *[1] * (table.ndim - 1))
+    )
+    score = np.moveaxis(ranks[codes], -1, 0) - 0.5 * here - 0.25 * table / table.max()
+    score = np.where(table > 0, score, np.inf)
+    chosen = np.argmin(score, axis=0)
+    least = np.take_along_axis(score, chosen[None], axis=0)[0]
+    if not np.isfinite(least).all():
+        unmet = asked[int(np.broadcast_to(codes, least.shape)[~np.isfinite(least)].flat[0])]
+        rule = "the chip multiplies neither this format nor a wider one"
+        way_out = "choose narrower activations or add a rate to matrix.rates"
+        raise CatalogueError([Problem(rule, key="numerics.activations", value=repr(unmet), way_out=way_out)])
+    return chosen, np.take_along_axis(np.broadcast_to(table, score.shape), chosen[None], axis=0)[0]
+
+
+def rank(want: str, have: str, formats: Shelf, library: Library) -> float:
+    """How far a multiplication in one format is from the wanted one [bits]; infinite when it is too narrow."""
+    if formats.row(want) == formats.row(have):
+        return -OTHER_FAMILY
+    bits = formats.columns["bits"]
+    if bits[formats.row(have)] <= bits[formats.row(want)]:
+        return np.inf
+    families = [getattr(library.load("format", name).document, "family", "") for name in (want, have)]
+    same = family_of(want, families[0]) == family_of(have, families[1])
+    return float(bits[formats.row(have)]) + (0.0 if same else OTHER_FAMILY)
+
+
+def area_ratio(
+    table: Float[np.ndarray, " formats *designs"], rows: Int[np.ndarray, " formats"], formats: Shelf, overhead: float
+) -> Float[np.ndarray, "*designs"]:
+    """Silicon of a cell over that of a bf16 cell [1].
+
+    The most demanding native format sets it, rate times its own area; each further width adds the overhead [1].
+    """
+    shape = (-1, *[1] * (table.ndim - 1))
+    largest = (table * formats.columns["mac_area_ratio"][rows].reshape(shape)).max(axis=0)
+    bits = formats.columns["bits"][rows]
+    widths = sum((table[bits == width] > 0).any(axis=0).astype(float) for width in np.unique(bits))
+    return largest * (1.0 + overhead * (widths - 1.0))

@@ -1,0 +1,86 @@
+"""What is in the catalogue? Entries by name, each read when it is asked for, and once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dse.catalogue.consistency import faults_of
+from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.library import Library
+from dse.catalogue.locate import SHELVES, files_of, find, head_of, roots
+from dse.catalogue.read import Entry, read_entry
+
+__all__ = ["Catalogue", "open_catalogue"]
+
+
+class Catalogue:
+    """The shipped files and the user's own.
+
+    directory: the user's folder with models/, search_spaces/ or reports/; None: the working directory if it has one.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.roots = roots(directory)
+        self.read: dict[Path, Entry] = {}
+        self.gathered: Library | None = None
+        self.listed: dict[str, dict[str, Path]] = {}
+
+    def files(self, kind: str) -> dict[str, Path]:
+        """Name -> file of a kind; CatalogueError for an unknown kind or two files with one name."""
+        if kind not in SHELVES:
+            close = nearest(kind, SHELVES)
+            raise CatalogueError([Problem("unknown kind", value=repr(kind), allowed=listed(SHELVES), nearest=close)])
+        if kind not in self.listed:
+            self.listed[kind] = files_of(kind, self.roots)
+        return self.listed[kind]
+
+    def find(self, kind: str, name: str) -> Path:
+        """The file that answers to a name or alias; CatalogueError with the nearest name."""
+        return find(kind, name, self.files(kind))
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """A checked entry by name or alias; CatalogueError with every fault of its file."""
+        return self.entry_at(self.find(kind, name), kind)
+
+    def entry_at(self, path: Path, kind: str = "") -> Entry:
+        """A checked entry by its file."""
+        if path not in self.read:
+            entry = read_entry(path, kind)
+            faults = faults_of(entry, self)
+            if faults:
+                raise CatalogueError(faults)
+            self.read[path] = entry
+        return self.read[path]
+
+    @property
+    def library(self) -> Library:
+        """Technology, economics, formats and software; CatalogueError with every fault of the first two."""
+        if self.gathered is None:
+            self.gathered = self.gather()
+        return self.gathered
+
+    def gather(self) -> Library:
+        """Read technology and economics."""
+        faults: list[Problem] = []
+        technology = []
+        for path in self.files("technology").values():
+            try:
+                technology.append(self.entry_at(path, "technology"))
+            except CatalogueError as error:
+                faults += error.problems
+        if faults:
+            raise CatalogueError(faults)
+        return Library(tuple(technology), self.entry("economics", "default"), self.entry)
+
+    def names(self, kind: str) -> list[dict[str, Any]]:
+        """Name, aliases and title of every file of a kind, without checking the files."""
+        return [
+            {"name": name, "aliases": list(head.get("aliases", [])), "title": str(head.get("title", ""))}
+            for name, head in ((name, head_of(path)) for name, path in sorted(self.files(kind).items()))
+        ]
+
+
+def open_catalogue(directory: Path | str | None = None) -> Catalogue:
+    """The catalogue with the user's folder, if any; reads no file yet."""
+    return Catalogue(Path(directory) if directory is not None else None)

@@ -1,0 +1,223 @@
+"""What is a design worth? One function from chip, model, traffic, mapping and assumptions to every metric."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from dse.arrays import Number, pytree
+from dse.assumptions import Assumptions
+from dse.economics import Ownership, Rate, hourly_rate, ownership
+from dse.hardware.area import Area, Edge, area_of, edge_of, silicon_area
+from dse.hardware.chip import Chip
+from dse.hardware.cost import MakeCost, chip_price, make_cost
+from dse.hardware.power import EventEnergy, event_energy, static_power
+from dse.timing.inference import Lengths, Pass, decode_tokens, lengths_of, prefill_tokens, row_weights, run_pass
+from dse.timing.mapping import Mapping, chips_of
+from dse.timing.memory import Footprint, elements_held, footprint, residency
+from dse.timing.serving import Service, serve
+from dse.workload.operators import Product, Tokens, operator_table
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
+
+
+@pytree
+class Limits:
+    """How far each limit is exceeded, need over limit minus one; feasible when none is above zero [1].
+
+    The first five are the chip's, the others the mapping's.
+    """
+
+    die_area: Number
+    silicon_area: Number
+    die_edge: Number
+    power_density: Number
+    idle_power: Number
+    memory: Number
+    time_to_first_token: Number
+    time_per_output_token: Number
+    concurrency: Number
+
+    @property
+    def worst(self) -> Number:
+        """Largest excess [1]."""
+        values = jax.tree.leaves(self)
+        worst = values[0]
+        for value in values[1:]:
+            worst = jnp.maximum(worst, value)
+        return worst
+
+
+LIMITS = tuple(Limits.__dataclass_fields__)
+
+
+@pytree
+class Hardware:
+    """All that follows from the chip alone, computed once per design."""
+
+    area: Area
+    edge: Edge
+    die_area: Number
+    energy: EventEnergy
+    static_power: Number
+    make: MakeCost
+    price: Number
+    peak: Number
+
+
+@pytree
+class Metrics:
+    """What a chip delivers under a mapping.
+
+    time_to_first_token, time_per_output_token [s]; output_tokens_per_s: over all chips [1/s];
+    output_tokens_per_s_per_user [1/s]; chips: decode and prefill pools together [1];
+    usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the machine's plug [1/J];
+    power: mean of one package [W]; worst_limit: largest excess over a limit, feasible when not above 0 [1].
+    The rest are the named parts of which these are sums.
+    """
+
+    time_to_first_token: Number
+    time_per_output_token: Number
+    output_tokens_per_s: Number
+    output_tokens_per_s_per_user: Number
+    chips: Number
+    usd_per_output_token: Number
+    tokens_per_dollar: Number
+    tokens_per_joule: Number
+    power: Number
+    worst_limit: Number
+    limits: Limits
+    rate: Rate
+    owned: Ownership
+    service: Service
+    prefill: Pass
+    decode: Pass
+    footprint: Footprint
+    hardware: Hardware
+
+
+def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
+    """Area, edge, energy, cost and price of a chip, from its architecture."""
+    silicon = assumptions.silicon
+    area = area_of(chip, silicon)
+    die_area = silicon_area(chip, area)
+    make = make_cost(chip, silicon, die_area)
+    unit = chip.matrix
+    return Hardware(
+        area=area,
+        edge=edge_of(chip, silicon, die_area),
+        die_area=die_area,
+        energy=event_energy(chip, silicon),
+        static_power=static_power(chip, area),
+        make=make,
+        price=chip_price(chip, make.total),
+        peak=2.0 * unit.units * unit.rows * unit.columns * unit.clock * chip.numerics.rate,
+    )
+
+
+def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
+    """Excess over the limits of die, package, edge and power [1]."""
+    package, edge = chip.package, hardware.edge
+    on_edge = (edge.memory + edge.links + edge.die_to_die) / edge.available
+    on_memory_edge = edge.memory / edge.available_to_memory
+    return {
+        "die_area": hardware.die_area / package.dies / package.die_area_limit - 1.0,
+        "silicon_area": hardware.die_area / package.silicon_limit - 1.0,
+        "die_edge": jnp.maximum(on_edge, on_memory_edge) - 1.0,
+        "power_density": package.power_limit / hardware.die_area / package.power_density_limit - 1.0,
+        "idle_power": hardware.static_power / package.power_limit - 1.0,
+    }
+
+
+def mean_power(prefill: Pass, decode: Pass, service: Service, static: Number) -> Number:
+    """Power of one package averaged over its work, both pools together [W]."""
+    on_prefill = prefill.energy / prefill.time
+    on_decode = decode.energy / decode.time
+    decode_chips = service.decode_load * on_decode + (1.0 - service.decode_load) * on_prefill
+    prefill_chips = service.prefill_load * on_prefill
+    share = service.prefill_share
+    return static + (decode_chips + share * prefill_chips) / (1.0 + share)
+
+
+def passes(
+    chip: Chip,
+    model: Transformer,
+    mapping: Mapping,
+    lengths: Lengths,
+    assumptions: Assumptions,
+    hardware: Hardware,
+) -> tuple[Pass, Pass, Footprint, Number]:
+    """Prefill and decode pass of one stage, the footprint, and its excess over the memory [1]."""
+    drafted = assumptions.serving.draft_tokens
+    new, old = prefill_tokens(lengths, mapping), decode_tokens(lengths, mapping, drafted)
+    shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves((new, old, mapping))))
+    both = jax.tree.map(lambda *leaves: jnp.stack([jnp.broadcast_to(leaf, shape) for leaf in leaves]), new, old)
+    tables = operator_table(model, mapping, both)
+    decode_table = jax.tree.map(lambda leaf: leaf[:, 1], tables)
+    weights = row_weights(model, mapping, decode_table)
+    contexts = (lengths.decode, lengths.window_decode)
+    most = jnp.maximum(new.total, old.total)
+    held = footprint(chip, elements_held(model, mapping, decode_table, contexts, most))
+    place = residency(chip, held)
+    static = hardware.static_power
+
+    def one_phase(_: None, phase: tuple[Product, Tokens]) -> tuple[None, Pass]:
+        return None, run_pass(chip, model, mapping, phase[0], weights, phase[1], place, hardware.energy, static)
+
+    by_phase = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), tables)
+    _, done = jax.lax.scan(one_phase, None, (by_phase, both))
+    prefill, decode = (jax.tree.map(lambda leaf, phase=phase: leaf[phase], done) for phase in (0, 1))
+    return prefill, decode, held, place.need / place.room - 1.0
+
+
+def evaluate(
+    chip: Chip, transformer: Transformer, traffic: Traffic, mapping: Mapping, assumptions: Assumptions
+) -> Metrics:
+    """Every metric of a chip that serves a model under a mapping.
+
+    All arguments are pytrees of scalars or arrays that broadcast against each other; designs in leaves of shape
+    (designs, 1) and mappings in leaves of shape (mappings,) give (designs, mappings). Pure: jit, grad and
+    vmap apply. What depends on the chip or on the mapping alone is computed once and broadcast.
+    """
+    hardware = hardware_of(chip, assumptions)
+    lengths = lengths_of(traffic, transformer)
+    prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
+    service = serve(prefill, decode, lengths, mapping, assumptions.serving)
+    economics = assumptions.economics
+    power = mean_power(prefill, decode, service, hardware.static_power)
+    owned = ownership(chip, hardware.price, power, economics)
+    rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
+    chips = chips_of(mapping) * (1.0 + service.prefill_share)
+    usd = chips * rate.chosen / (service.output_rate * economics.utilisation)
+    wall = chips * power * chip.price.server_power_ratio
+    limits = Limits(
+        **chip_limits(chip, hardware),
+        memory=memory,
+        time_to_first_token=service.time_to_first_token / traffic.time_to_first_token - 1.0,
+        time_per_output_token=service.time_per_output_token / traffic.time_per_output_token - 1.0,
+        concurrency=mapping.batch / traffic.concurrency - 1.0,
+    )
+    return Metrics(
+        time_to_first_token=service.time_to_first_token,
+        time_per_output_token=service.time_per_output_token,
+        output_tokens_per_s=service.output_rate,
+        output_tokens_per_s_per_user=1.0 / service.time_per_output_token,
+        chips=chips,
+        usd_per_output_token=usd,
+        tokens_per_dollar=1.0 / usd,
+        tokens_per_joule=service.output_rate / wall,
+        power=power,
+        worst_limit=limits.worst,
+        limits=limits,
+        rate=rate,
+        owned=owned,
+        service=service,
+        prefill=prefill,
+        decode=decode,
+        footprint=held,
+        hardware=hardware,
+    )
+
+

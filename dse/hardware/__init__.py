@@ -1,0 +1,1 @@
+"""What a chip is, and the silicon, power and money that follow from it."""

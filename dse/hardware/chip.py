@@ -1,0 +1,242 @@
+"""What is a chip? Its parts, each a frozen pytree of numbers in base units.
+
+Every leaf is a scalar or an array that broadcasts over designs; names stay outside, so chips stack and
+one compiled function serves them all. Units: bytes, seconds, FLOP, W, J, mm2, mm, USD.
+"""
+
+from __future__ import annotations
+
+from dse.arrays import Number, pytree
+
+__all__ = [
+    "Chip",
+    "Execution",
+    "FarMemory",
+    "Link",
+    "MatrixUnits",
+    "Memory",
+    "Numerics",
+    "Package",
+    "Price",
+    "Process",
+    "Sram",
+    "Style",
+]
+
+
+@pytree
+class Process:
+    """A manufacturing node.
+
+    logic_area_scale: logic area against 7 nm [1]; mac_energy_scale: arithmetic energy against 7 nm [1];
+    sram_density: scratchpad with periphery [bytes/mm2]; wafer_price [USD]; defect_density [1/mm2];
+    logic_leakage, sram_leakage [W/mm2].
+    """
+
+    logic_area_scale: Number
+    mac_energy_scale: Number
+    sram_density: Number
+    wafer_price: Number
+    defect_density: Number
+    logic_leakage: Number
+    sram_leakage: Number
+
+
+@pytree
+class Style:
+    """How the silicon around the arithmetic is organised (GPU, systolic, dataflow, spatial, wafer).
+
+    control_area_ratio: control, registers and scheduling per area of arithmetic [1];
+    control_energy: per multiply-accumulate at 7 nm [J]; sram_density_ratio: realised over scratchpad density [1];
+    sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
+    transport_energy: per byte moved between DRAM and the cores on the die [J/byte].
+    """
+
+    control_area_ratio: Number
+    control_energy: Number
+    sram_density_ratio: Number
+    sram_energy: Number
+    transport_energy: Number
+
+
+@pytree
+class MatrixUnits:
+    """Matrix arithmetic: units x rows x columns multiply-accumulates a clock.
+
+    units, rows, columns [1]; split: independent parts into which a unit's columns can be cut [1];
+    clock [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1].
+    """
+
+    units: Number
+    rows: Number
+    columns: Number
+    split: Number
+    clock: Number
+    area_ratio: Number
+
+
+@pytree
+class Sram:
+    """On-chip memory.
+
+    capacity: shared scratchpad or last-level cache [bytes]; bandwidth: its read rate [bytes/s];
+    local: registers, first-level caches and operand buffers beside the matrix units [bytes];
+    resident_share: part of the capacity that software may hold across steps [1];
+    weight_priority: part of the resident bytes offered to weights before state [1].
+    """
+
+    capacity: Number
+    bandwidth: Number
+    local: Number
+    resident_share: Number
+    weight_priority: Number
+
+
+@pytree
+class Memory:
+    """Main memory beside the die (HBM, GDDR, LPDDR, or none: all zero).
+
+    stacks [1]; capacity [bytes], bandwidth [bytes/s], over all stacks; energy: device, PHY and controller
+    [J/byte]; phy_area, controller_area at 7 nm [mm2/stack]; shoreline: die edge [mm/stack];
+    price [USD/byte]; idle_power [W/stack].
+    """
+
+    stacks: Number
+    capacity: Number
+    bandwidth: Number
+    energy: Number
+    phy_area: Number
+    controller_area: Number
+    shoreline: Number
+    price: Number
+    idle_power: Number
+
+
+@pytree
+class FarMemory:
+    """A slower tier behind the main memory (host DDR, an external weight store, or none).
+
+    capacity [bytes], bandwidth [bytes/s], per chip; energy [J/byte]; price [USD/byte].
+    """
+
+    capacity: Number
+    bandwidth: Number
+    energy: Number
+    price: Number
+
+
+@pytree
+class Link:
+    """A network between chips.
+
+    bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s];
+    dimensions: 0 switch, 1 ring, 2 or 3 torus or mesh [1]; domain: chips that it joins [1];
+    energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)].
+    """
+
+    bandwidth: Number
+    latency: Number
+    dimensions: Number
+    domain: Number
+    energy: Number
+    price: Number
+
+
+@pytree
+class Package:
+    """What holds the dies.
+
+    dies: compute dies [1]; die_area_limit: reticle or wafer [mm2]; silicon_limit: compute dies together [mm2];
+    cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD];
+    test_cost: assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies
+    that spares and harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W];
+    published_die_area: all dies, 0 when it is not published [mm2].
+    """
+
+    dies: Number
+    die_area_limit: Number
+    silicon_limit: Number
+    cost_per_area: Number
+    fixed_cost: Number
+    test_cost: Number
+    bond_yield: Number
+    defect_recovery: Number
+    power_density_limit: Number
+    power_limit: Number
+    published_die_area: Number
+
+
+@pytree
+class Numerics:
+    """The formats in which this chip runs the model, resolved to numbers.
+
+    weight, state, activation: bytes per element with its share of the scales [bytes];
+    rate: multiply-accumulates per cell and clock in the compute format [1];
+    mac_energy_ratio: energy of one over bf16 with fp32 accumulation, same node [1].
+    """
+
+    weight: Number
+    state: Number
+    activation: Number
+    rate: Number
+    mac_energy_ratio: Number
+
+
+@pytree
+class Execution:
+    """What software achieves on this class of machine; no published fact about the chip.
+
+    matrix_efficiency, memory_efficiency, network_efficiency: best sustained share of peak [1];
+    usable_memory: share of the main memory left after runtime and fragmentation [1];
+    operator_time: kernel boundary or reconfiguration, per operator [s]; step_time: per model pass [s];
+    collective_time: software floor of one collective [s]; overlap: share of communication hidden
+    behind arithmetic [1]; expert_imbalance: busiest over mean expert rank [1].
+    """
+
+    matrix_efficiency: Number
+    memory_efficiency: Number
+    network_efficiency: Number
+    usable_memory: Number
+    operator_time: Number
+    step_time: Number
+    collective_time: Number
+    overlap: Number
+    expert_imbalance: Number
+
+
+@pytree
+class Price:
+    """What money is asked for the chip.
+
+    buy: market price of one package, 0 when unknown [USD]; rent: per chip, 0 when unknown [USD/s];
+    gross_margin: of the vendor, where no market price is known [1]; host: server around it, per chip [USD];
+    server_power_ratio: power of the server over that of its chips [1].
+    """
+
+    buy: Number
+    rent: Number
+    gross_margin: Number
+    host: Number
+    server_power_ratio: Number
+
+
+@pytree
+class Chip:
+    """An accelerator package, from node to price; a design when its leaves are arrays.
+
+    vector_lanes: fp32 fused multiply-adds per clock outside the matrix units [1].
+    """
+
+    process: Process
+    style: Style
+    matrix: MatrixUnits
+    vector_lanes: Number
+    sram: Sram
+    memory: Memory
+    far_memory: FarMemory
+    scale_up: Link
+    scale_out: Link
+    package: Package
+    numerics: Numerics
+    execution: Execution
+    price: Price

@@ -1,0 +1,1 @@
+"""What is shown: data of each table and figure first, drawing second."""

@@ -1,0 +1,1 @@
+"""Where the best design is looked for."""

@@ -1,0 +1,1 @@
+"""How long it takes: operators on units, memories and links, under a mapping."""

@@ -1,0 +1,215 @@
+"""How long does one pass of the model take? Prefill and decode passes of one pipeline stage, with every part named."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from dse.arrays import Number, ceil_div, pytree
+from dse.hardware.chip import Chip
+from dse.hardware.power import EventEnergy
+from dse.timing.collectives import all_gather, all_reduce, all_to_all, send
+from dse.timing.mapping import Mapping, chips_of
+from dse.timing.memory import Residency, stage_share
+from dse.timing.roofline import Demand, class_times, run_table
+from dse.workload.operators import Product, Tokens
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = ["Lengths", "Pass", "decode_tokens", "lengths_of", "prefill_tokens", "row_weights", "run_pass"]
+
+
+@pytree
+class Lengths:
+    """Mean lengths that follow from the traffic [tokens].
+
+    new: input that is not in the prefix cache; prefill: context of a prefill token; decode: context of a decode step;
+    steps: output tokens. window_*: the same within the sliding window.
+    """
+
+    new: Number
+    prefill: Number
+    window_prefill: Number
+    decode: Number
+    window_decode: Number
+    steps: Number
+
+
+def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
+    """Contexts that tokens see on average.
+
+    A prompt of I tokens of which a share h is cached attends, causally, to h I + (1 - h) I / 2 + 1/2 tokens on average;
+    long prompts hold more of the tokens, hence the second moment 1 + variation ** 2. A decode step sees the prompt
+    and, on average over the sequences in flight, half of the (length-biased) output, itself included.
+    """
+    moment = 1.0 + traffic.input_variation**2
+    cached = traffic.prefix_hit_rate
+    prefill = moment * traffic.input_tokens * (cached + (1.0 - cached) / 2.0) + 0.5
+    spread = 1.0 + traffic.output_variation**2
+    decode = traffic.input_tokens + (traffic.output_tokens * spread + 1.0) / 2.0
+    window = jnp.maximum(model.attention.window, 1.0)
+    last = 2.0 * prefill - 1.0
+    inside = window * (1.0 - (window - 1.0) / (2.0 * jnp.maximum(last, window)))
+    return Lengths(
+        new=traffic.input_tokens * (1.0 - cached),
+        prefill=prefill,
+        window_prefill=jnp.where(last <= window, prefill, inside),
+        decode=decode,
+        window_decode=jnp.minimum(decode, window),
+        steps=traffic.output_tokens,
+    )
+
+
+def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
+    """What a prefill pass works on: several short prompts, or one chunk of a long one."""
+    queries = jnp.minimum(mapping.prefill_tokens, lengths.new)
+    sequences = jnp.maximum(mapping.prefill_tokens / lengths.new, 1.0)
+    ahead = (queries - 1.0) / 2.0
+    window_read = jnp.minimum(lengths.prefill + ahead, lengths.window_prefill + queries - 1.0)
+    return Tokens(
+        sequences=sequences,
+        queries=queries,
+        context=lengths.prefill,
+        window_context=lengths.window_prefill,
+        read=lengths.prefill + ahead,
+        window_read=window_read,
+        logits=mapping.prefill_tokens / lengths.new,
+        copies=mapping.data_parallel,
+        absorbed=0.0,
+    )
+
+
+def decode_tokens(lengths: Lengths, mapping: Mapping, drafted: Number) -> Tokens:
+    """What a decode pass works on: one micro-batch, a token of each sequence and the drafted ones.
+
+    The sequences of a copy are cut into as many micro-batches as there are stages, if there are enough of them.
+    """
+    sequences = mapping.batch / mapping.data_parallel
+    micro = jnp.minimum(mapping.pipeline_parallel, sequences)
+    queries = 1.0 + drafted
+    alone = ceil_div(sequences, micro)
+    return Tokens(
+        sequences=alone,
+        queries=queries,
+        context=lengths.decode,
+        window_context=lengths.window_decode,
+        read=lengths.decode,
+        window_read=lengths.window_decode,
+        logits=alone * queries,
+        copies=mapping.data_parallel,
+        absorbed=1.0,
+    )
+
+
+@pytree
+class Pass:
+    """One pass through one pipeline stage.
+
+    time: with everything [s]; classes: operator classes; reduction, dispatch, context_exchange,
+    pipeline: communication of each kind [s]; hidden: communication behind arithmetic [s]; throttled: added because the
+    power limit is reached [s]; demand: per resource; energy: dynamic, of one chip [J].
+    """
+
+    time: Number
+    classes: dict[str, Number]
+    reduction: Number
+    dispatch: Number
+    context_exchange: Number
+    pipeline: Number
+    hidden: Number
+    step: Number
+    throttled: Number
+    demand: Demand
+    energy: Number
+
+    @property
+    def communication(self) -> Number:
+        """All exchanges together, hidden or not [s]."""
+        return self.reduction + self.dispatch + self.context_exchange + self.pipeline
+
+
+def row_weights(model: Transformer, mapping: Mapping, table: Product) -> Number:
+    """How often each row counts in one stage: its layers shared out, and the head's part of a balanced pipeline."""
+    share = stage_share(model.layers, mapping)
+    layers = table.layers * share
+    return layers.at[-1].set(table.layers[-1] / mapping.pipeline_parallel)
+
+
+def exchanges(chip: Chip, model: Transformer, mapping: Mapping, tokens: Tokens) -> dict[str, Number]:
+    """Communication of one stage [s]: reductions, expert dispatch, context exchange, hand-over to the next stage."""
+    share = stage_share(model.layers, mapping)
+    row = tokens.total * model.hidden
+    size = row * chip.numerics.activation
+    mixers = model.attention.layers + model.attention.window_layers + model.latent.layers
+    mixing = (mixers + model.state_space.layers) / model.blocks_per_reduction
+    feeding = (model.feed_forward.layers + model.experts.layers) / model.blocks_per_reduction
+    copy = mapping.tensor_parallel * mapping.context_parallel
+    dealt = mapping.expert_parallel > 1.0
+    routed = jnp.where(dealt, model.experts.layers / model.blocks_per_reduction, 0.0)
+    over_copy = all_reduce(chip, copy, size)
+    over_tensor = jnp.where(mapping.context_parallel > 1.0, all_reduce(chip, mapping.tensor_parallel, size), over_copy)
+    sent = size * model.experts.active / copy
+    dispatched = 2.0 * all_to_all(chip, jnp.where(dealt, mapping.expert_parallel, 1.0), sent)
+    stages = mapping.pipeline_parallel
+    many = jnp.where(stages > 1.0, 1.0, 0.0)
+    return {
+        "reduction": share * (mixing * over_tensor + (feeding - routed) * over_copy),
+        "dispatch": share * routed * dispatched,
+        "context_exchange": share * mixers * all_gather(chip, mapping.context_parallel, size),
+        "pipeline": many * send(chip, chips_of(mapping) / mapping.data_parallel, size / copy),
+    }
+
+
+def run_pass(
+    chip: Chip,
+    model: Transformer,
+    mapping: Mapping,
+    table: Product,
+    weights: Number,
+    tokens: Tokens,
+    place: Residency,
+    energy: EventEnergy,
+    static: Number,
+) -> Pass:
+    """Time and energy of one pass on one stage.
+
+    table: operators of the pass; weights: times that each row counts; place: residency; energy: per event; static: power without work [W].
+    Communication hides behind arithmetic as far as the software overlaps it. When the dynamic energy would exceed the
+    power limit, the clock slows until it does not: time is at least energy / (limit - static).
+    """
+    demand, times = run_table(table, chip, place, weights)
+    talk = exchanges(chip, model, mapping, tokens)
+    sent = sum(talk.values())
+    hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
+    dynamic = (
+        demand.macs * energy.mac
+        + demand.operations * energy.vector
+        + demand.sram_bytes * energy.sram
+        + demand.memory_bytes * energy.memory
+        + demand.far_bytes * energy.far_memory
+        + link_energy(chip, model, mapping, tokens)
+    )
+    step = chip.execution.step_time / mapping.pipeline_parallel
+    free = demand.time + sent - hidden + step
+    budget = jnp.maximum(chip.package.power_limit - static, 1e-3 * chip.package.power_limit)
+    time = jnp.maximum(free, dynamic / budget)
+    return Pass(
+        time=time,
+        classes=class_times(times),
+        **talk,
+        hidden=hidden,
+        step=step,
+        throttled=time - free,
+        demand=demand,
+        energy=dynamic,
+    )
+
+
+def link_energy(chip: Chip, model: Transformer, mapping: Mapping, tokens: Tokens) -> Number:
+    """Energy of the bytes that one chip sends in one pass of one stage [J], all at the rate of the scale-up links."""
+    share = stage_share(model.layers, mapping)
+    size = tokens.total * model.hidden * chip.numerics.activation
+    copy = mapping.tensor_parallel * mapping.context_parallel
+    reductions = 2.0 * model.layers * share * 2.0 * size * (1.0 - 1.0 / copy)
+    routed = jnp.where(mapping.expert_parallel > 1.0, model.experts.layers, 0.0)
+    dispatched = 2.0 * routed * share * size * model.experts.active / copy
+    return (reductions + dispatched) * chip.scale_up.energy

@@ -1,0 +1,94 @@
+"""How is the model laid over the chips? One mapping, and the lattice of all that are worth trying."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from dse.arrays import Number, leaf_names, pytree
+
+__all__ = ["BLOCK", "Mapping", "chips_of", "lattice", "stack_mappings"]
+
+BLOCK = 4096
+"""Mappings in one block of the lattice; blocks are padded to it, so that no lattice size compiles anew."""
+
+PASS_TOKENS = (512.0, 2048.0, 8192.0)
+
+
+@pytree
+class Mapping:
+    """One way to run a model.
+
+    tensor_parallel: chips that share every matrix of a layer; context_parallel: chips that share the cached
+    context of a sequence; pipeline_parallel: stages; data_parallel: copies of the attention layers, each with
+    its own sequences; expert_parallel: groups of chips among which whole experts are dealt out (1: every expert is cut
+    over all chips of a copy); batch: sequences in decode over all copies; prefill_tokens: tokens of one prefill
+    pass (a chunk of a long prompt, or several short ones); disaggregated: 1 when prefill has chips of its own.
+    All [1].
+    """
+
+    tensor_parallel: Number
+    context_parallel: Number
+    pipeline_parallel: Number
+    data_parallel: Number
+    expert_parallel: Number
+    batch: Number
+    prefill_tokens: Number
+    disaggregated: Number
+
+
+def chips_of(mapping: Mapping) -> Number:
+    """Chips that one deployment of the mapping occupies, prefill pool aside [1]."""
+    copy = mapping.tensor_parallel * mapping.context_parallel * mapping.pipeline_parallel
+    return copy * mapping.data_parallel
+
+
+def powers_of_two(limit: float) -> list[float]:
+    """1, 2, 4 ... up to the limit."""
+    return [float(2**power) for power in range(int(np.log2(max(limit, 1))) + 1)]
+
+
+def stack_mappings(rows: np.ndarray) -> Mapping:
+    """A Mapping of columns from an array of rows in field order.
+
+    rows: (mappings, fields). Returns leaves of shape (mappings,).
+    """
+    return Mapping(**dict(zip(leaf_names(Mapping), np.ascontiguousarray(rows.T), strict=True)))
+
+
+def layouts(chips: int, experts: bool, long_context: bool, layers: int) -> list[tuple[float, ...]]:
+    """(tensor, context, pipeline, data, expert) parallel degrees on at most so many chips."""
+    powers = powers_of_two(chips)
+    found = []
+    for tensor, pipeline in itertools.product(powers, powers):
+        if tensor * pipeline > chips or pipeline > layers:
+            continue
+        found.append((tensor, 1.0, pipeline, 1.0, 1.0))
+        for context in (powers[1:6] if long_context else []):
+            if tensor * context * pipeline <= chips:
+                found.append((tensor, context, pipeline, 1.0, 1.0))
+        for data in powers if experts else []:
+            group = tensor * data
+            if 1 < group and group * pipeline <= chips:
+                found.append((tensor, 1.0, pipeline, data, group))
+    return found
+
+
+def lattice(*, chips: int, layers: int, experts: int, long_context: bool, batch: int) -> Mapping:
+    """All mappings worth trying, as columns.
+
+    chips: most chips of one deployment; layers: depth, which bounds the pipeline; experts: number of experts, 0 for
+    none; long_context: try context parallelism; batch: largest number of sequences.
+    Every degree is a power of two; experts are dealt out over a whole copy or cut like any matrix.
+    A lattice for more chips or a larger batch contains the smaller one.
+    """
+    rows = [
+        (*layout, sequences, tokens, pool)
+        for layout in layouts(chips, experts > 1, long_context, layers)
+        for sequences in powers_of_two(batch)
+        if sequences >= layout[3]
+        for tokens in PASS_TOKENS
+        for pool in (0.0, 1.0)
+    ]
+    return stack_mappings(np.array(rows))

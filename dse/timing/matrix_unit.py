@@ -1,0 +1,37 @@
+"""How long do the matrix units take? Tiles, waves, fill and drain on the real dimensions."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from dse.arrays import Number, ceil_div
+from dse.hardware.chip import MatrixUnits
+
+__all__ = ["PASS_ROWS", "matrix_cycles"]
+
+PASS_ROWS = 4.0
+"""Longest stream of rows through one stationary tile, in array heights; longer ones are shared among units."""
+
+
+def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number, unit: MatrixUnits) -> Number:
+    """Clocks in which all units together do `products` times (tokens x inner) x (inner x outer).
+
+    A tile of rows x (columns / split) weights stands still while tokens stream past it, at least as long
+    as the next tile takes to load (one row a clock), and the tiles are dealt out to the units in waves. Splitting
+    gives more and narrower parts. The array fills and drains once a pass.
+
+    tokens, inner, outer, products [1]; unit: broadcastable. Returns clocks [1].
+    Weight-stationary form of SCALE-Sim (arXiv 1811.02883, eq. 3-4) with double-buffered weights.
+
+    One 128 x 128 array, 512 tokens through a 128 x 128 matrix: 512 clocks and 256 to fill and drain.
+
+    >>> unit = MatrixUnits(units=1.0, rows=128.0, columns=128.0, split=1.0, clock=1e9, area_ratio=1.0)
+    >>> float(matrix_cycles(512.0, 128.0, 128.0, 1.0, unit))
+    768.0
+    """
+    columns = unit.columns / unit.split
+    stream = jnp.minimum(tokens, PASS_ROWS * unit.rows)
+    tiles = ceil_div(inner, unit.rows) * ceil_div(outer, columns) * products
+    visits = tiles * ceil_div(tokens, PASS_ROWS * unit.rows)
+    waves = ceil_div(jnp.ceil(visits), unit.units * unit.split)
+    return waves * jnp.maximum(stream, unit.rows) + unit.rows + columns

@@ -1,0 +1,81 @@
+"""What do users see and how much is served? Steady state of continuous batching, shared or separate pools."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from dse.arrays import Number, pytree
+from dse.assumptions import Serving
+from dse.timing.inference import Lengths, Pass
+from dse.timing.mapping import Mapping
+
+__all__ = ["Service", "accepted_tokens", "serve"]
+
+
+@pytree
+class Service:
+    """The steady state of one deployment.
+
+    time_to_first_token, time_per_output_token [s]; output_rate: tokens a second over the decode chips [1/s];
+    prefill_share: prefill chips per decode chip, 0 on shared chips [1]; prefill_time: of one request, exclusively
+    [s]; step_time: of one decode step [s]; prefill_load, decode_load: share of the time spent on each by the
+    chips that do it [1]; queueing: part of the time to first token spent waiting [s].
+    """
+
+    time_to_first_token: Number
+    time_per_output_token: Number
+    output_rate: Number
+    prefill_share: Number
+    prefill_time: Number
+    step_time: Number
+    prefill_load: Number
+    decode_load: Number
+    queueing: Number
+
+
+def accepted_tokens(serving: Serving) -> Number:
+    """Tokens that one verified step yields, (1 - a ** (d + 1)) / (1 - a); 1 without drafts.
+
+    a: acceptance, d: drafted tokens. Leviathan, Kalman, Matias, arXiv 2211.17192, eq. 1.
+
+    >>> round(float(accepted_tokens(Serving(prefill_utilisation=0.8, draft_tokens=4.0, draft_acceptance=0.8,
+    ...                                     draft_time=0.0))), 3)
+    3.362
+    """
+    rate = serving.draft_acceptance
+    return (1.0 - rate ** (serving.draft_tokens + 1.0)) / (1.0 - rate)
+
+
+def serve(prefill: Pass, decode: Pass, lengths: Lengths, mapping: Mapping, serving: Serving) -> Service:
+    """Steady state at full concurrency.
+
+    Every sequence slot is refilled at once. On shared chips each request takes its prefill and its share of the decode
+    steps one after the other, so the rate is 1 / (prefill + steps x step / batch) and prefill stretches the time per
+    token; with separate pools decode runs undisturbed and as many prefill chips are added as keep that pool at its
+    load limit. A new request waits for the residual of the step in progress and, as in an M/D/1 queue, for the prefills
+    before it: load x prefill / (2 (1 - load)).
+    prefill, decode: passes of one stage; mapping: batch over all copies. Returns a Service.
+    """
+    stages = mapping.pipeline_parallel
+    passes = lengths.new / mapping.prefill_tokens
+    prefill_time = passes * prefill.time
+    latency = (jnp.maximum(jnp.ceil(passes), 1.0) + stages - 1.0) * prefill.time
+    step = stages * decode.time * (1.0 + serving.draft_tokens * serving.draft_time)
+    steps = lengths.steps / accepted_tokens(serving)
+    sequences = mapping.batch / mapping.data_parallel
+    decode_time = steps * step / sequences
+    apart = mapping.disaggregated > 0.0
+    per_request = jnp.where(apart, decode_time, decode_time + prefill_time)
+    load = jnp.where(apart, serving.prefill_utilisation, prefill_time / per_request)
+    queueing = load * prefill_time / (2.0 * jnp.maximum(1.0 - load, 1e-6)) + jnp.where(apart, 0.0, decode.time / 2.0)
+    return Service(
+        time_to_first_token=latency + queueing,
+        time_per_output_token=sequences * per_request / lengths.steps,
+        output_rate=mapping.data_parallel * lengths.steps / per_request,
+        prefill_share=jnp.where(apart, prefill_time / (decode_time * serving.prefill_utilisation), 0.0),
+        prefill_time=prefill_time,
+        step_time=step,
+        prefill_load=load,
+        decode_load=decode_time / per_request,
+        queueing=queueing,
+    )

@@ -1,0 +1,1 @@
+"""What is to be computed: the model, its operators and the traffic."""
