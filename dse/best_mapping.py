@@ -170,17 +170,22 @@ def score_designs(
 def evaluate_pairs(
     chips: Chip, transformer: Transformer, traffic: Traffic, mappings: Mapping, assumptions: Assumptions
 ) -> Metrics:
-    """All metrics, in float64, of designs with a mapping each.
+    """All metrics, in float64, of designs with a mapping each, and a traffic each where it varies.
 
-    chips, mappings: leaves (designs,) or scalar. Returns leaves (designs,).
+    chips, traffic, mappings: leaves (designs,) or scalar. Returns leaves (designs,).
     """
-    count = max(count_of(chips), count_of(mappings))
-    rest = as_type((transformer, traffic, assumptions), np.float64)
+    count = max(count_of(chips), count_of(traffic), count_of(mappings))
+    model, rest = as_type((transformer, assumptions), np.float64)
     parts = []
     for start in blocks(count, DESIGNS):
-        some, with_mapping = padded((chips, mappings), DESIGNS, start, count, np.float64)
-        parts.append(jax.device_get(evaluate_pairs_block(some, rest[0], rest[1], with_mapping, rest[2])))
-    return jax.tree.map(lambda *leaves: np.concatenate([np.broadcast_to(x, (DESIGNS,)) for x in leaves])[:count], *parts)
+        chip, asked, mapping = padded((chips, traffic, mappings), DESIGNS, start, count, np.float64)
+        parts.append(jax.device_get(evaluate_pairs_block(chip, model, asked, mapping, rest)))
+    return joined(parts, DESIGNS, count)
+
+
+def joined(parts: list[Metrics], size: int, count: int) -> Metrics:
+    """Blocks of metrics as one, every leaf of the same length; leaves (count,)."""
+    return jax.tree.map(lambda *leaves: np.concatenate([np.broadcast_to(x, (size,)) for x in leaves])[:count], *parts)
 
 
 def all_mappings(
@@ -193,7 +198,7 @@ def all_mappings(
     for start in blocks(count, BLOCK):
         block = padded(mappings, BLOCK, start, count, np.float64)
         parts.append(jax.device_get(evaluate_block(one, rest[0], rest[1], block, rest[2])))
-    return jax.tree.map(lambda *leaves: np.concatenate([np.broadcast_to(x, (BLOCK,)) for x in leaves])[:count], *parts)
+    return joined(parts, BLOCK, count)
 
 
 def objective_weights(objective: str | dict[str, float]) -> np.ndarray:

@@ -35,7 +35,6 @@ DIMENSIONS: dict[str, Exponents] = {
     "mm2": (0, 0, 0, 2, 0, 0, 0),
     "1/mm2": (0, 0, 0, -2, 0, 0, 0),
     "mm2/(byte/s)": (-1, 1, 0, 2, 0, 0, 0),
-    "mm/(byte/s)": (-1, 1, 0, 1, 0, 0, 0),
     "USD": (0, 0, 0, 0, 1, 0, 0),
     "USD/byte": (-1, 0, 0, 0, 1, 0, 0),
     "USD/mm2": (0, 0, 0, -2, 1, 0, 0),
@@ -49,23 +48,17 @@ DIMENSIONS: dict[str, Exponents] = {
 
 # Unit -> size in the base unit; within a dimension from small to large, as `readable` picks the largest that fits.
 UNITS: dict[str, dict[str, float]] = {
-    "1": {"%": 0.01, "": 1.0, "defects": 1.0},
+    "1": {"": 1.0, "%": 0.01, "defects": 1.0},
     "tokens": {"tokens": 1.0, "token": 1.0},
-    "bytes": {
-        **{"bit": 0.125, "B": 1.0, "kb": 125.0, "kB": 1e3, "KiB": 1024.0, "Mb": 125e3, "MB": 1e6, "MiB": 1024.0**2},
-        **{"Gb": 125e6, "GB": 1e9, "GiB": 1024.0**3, "Tb": 125e9, "TB": 1e12, "TiB": 1024.0**4, "PB": 1e15},
-    },
-    "bytes/s": {
-        **{"bit/s": 0.125, "B/s": 1.0, "kB/s": 1e3, "Mb/s": 125e3, "MB/s": 1e6, "Gb/s": 125e6, "GB/s": 1e9},
-        **{"GiB/s": 1024.0**3, "Tb/s": 125e9, "TB/s": 1e12, "TiB/s": 1024.0**4, "PB/s": 1e15},
-    },
+    "bytes": {"bit": 0.125, "B": 1.0, "kb": 125.0, "kB": 1e3, "KiB": 1024.0, "Mb": 125e3, "MB": 1e6, "MiB": 1024.0**2}
+    | {"Gb": 125e6, "GB": 1e9, "GiB": 1024.0**3, "Tb": 125e9, "TB": 1e12, "TiB": 1024.0**4, "PB": 1e15},
+    "bytes/s": {"bit/s": 0.125, "B/s": 1.0, "kB/s": 1e3, "Mb/s": 125e3, "MB/s": 1e6, "Gb/s": 125e6, "GB/s": 1e9}
+    | {"GiB/s": 1024.0**3, "Tb/s": 125e9, "TB/s": 1e12, "TiB/s": 1024.0**4, "PB/s": 1e15},
     "bytes/mm2": {"B/mm2": 1.0, "kB/mm2": 1e3, "Mb/mm2": 125e3, "MB/mm2": 1e6, "MiB/mm2": 1024.0**2},
     "bytes/s/mm": {"B/s/mm": 1.0, "Gb/s/mm": 125e6, "GB/s/mm": 1e9, "Tb/s/mm": 125e9, "TB/s/mm": 1e12},
     "bytes/s/mm2": {"B/s/mm2": 1.0, "Gb/s/mm2": 125e6, "GB/s/mm2": 1e9, "Tb/s/mm2": 125e9, "TB/s/mm2": 1e12},
-    "s": {
-        **{"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
-        **{"day": 86400.0, "year": 31557600.0},
-    },
+    "s": {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+    | {"day": 86400.0, "year": 31557600.0},
     "1/s": {
         "%/year": 0.01 / 31557600.0,
         "1/year": 1 / 31557600.0,
@@ -100,7 +93,6 @@ UNITS: dict[str, dict[str, float]] = {
         "mm2/(Gb/s)": 8e-9,
         "mm2/(B/s)": 1.0,
     },
-    "mm/(byte/s)": {"mm/(TB/s)": 1e-12, "mm/(Tb/s)": 8e-12, "mm/(GB/s)": 1e-9, "mm/(B/s)": 1.0},
     "USD": {"USD": 1.0, "USD/wafer": 1.0, "kUSD": 1e3, "MUSD": 1e6},
     "USD/byte": {"USD/TB": 1e-12, "USD/GB": 1e-9, "USD/GiB": 1 / 1024.0**3, "USD/B": 1.0},
     "USD/mm2": {"USD/cm2": 0.01, "USD/mm2": 1.0},
@@ -112,12 +104,7 @@ UNITS: dict[str, dict[str, float]] = {
     "FLOP/s": {"FLOP/s": 1.0, "GFLOP/s": 1e9, "TFLOP/s": 1e12, "PFLOP/s": 1e15},
 }
 BASE_UNITS: dict[str, str] = {
-    "1": "",
-    **{
-        dimension: next(unit for unit, size in units.items() if size == 1.0)
-        for dimension, units in UNITS.items()
-        if dimension != "1"
-    },
+    dimension: next(unit for unit, size in units.items() if size == 1.0) for dimension, units in UNITS.items()
 }
 RESOLVED: dict[str, tuple[float, Exponents]] = {
     unit: (size, DIMENSIONS[dimension]) for dimension, units in UNITS.items() for unit, size in units.items()
@@ -198,6 +185,8 @@ percent = 0.01 = %
 defect = 1 = _ = defects
 wafer = 1
 """
+# Names, small powers, products and quotients, ending in a name, a power or a parenthesis.
+PLAUSIBLE = re.compile(r"(?:[A-Za-zµ%()*/ ]|(?<![0-9])[0-9](?![0-9.]))*[A-Za-zµ%)0-9]")
 QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 
 
@@ -282,16 +271,14 @@ def pint_registry() -> Any:
 @cache
 def resolve_with_pint(unit: str) -> tuple[float, Exponents]:
     """Size in base units of any unit, with the exponents of its dimension; UnitError when unknown."""
-    import pint
-    from pint.errors import DefinitionSyntaxError
-
-    if unit[:1].isdigit() and not unit.startswith("1/"):
+    if (unit and not PLAUSIBLE.fullmatch(unit)) or (unit[:1].isdigit() and not unit.startswith("1/")):
         raise UnitError(f"has the unknown unit {unit!r}")
     spelled = re.sub(r"(?<=[a-zA-Z])([23])\b", r"**\1", unit.replace("%", "percent"))
     try:
         quantity = 1.0 * pint_registry().parse_expression(spelled or "1")
         size, root = pint_registry().get_base_units(getattr(quantity, "units", "dimensionless"))
-    except (pint.UndefinedUnitError, DefinitionSyntaxError, TypeError, ValueError, AttributeError) as error:
+    # Text that is no unit makes pint raise errors of its own, of the tokenizer and of arithmetic alike.
+    except Exception as error:
         raise UnitError(f"has the unknown unit {unit!r}") from error
     powers = {str(name).strip("[]"): power for name, power in dict(root.dimensionality).items()}
     # The registry measures length in metres; ours is the millimetre.

@@ -13,8 +13,8 @@ from dse.catalogue.huggingface import import_config
 from dse.catalogue.library import Library
 from dse.catalogue.listing import kind_of, list_entries, resolve, used_sources
 from dse.catalogue.read import Entry
-from dse.catalogue.space import Space, activate, load_space
-from dse.catalogue.store import Catalogue, open_catalogue
+from dse.catalogue.space import Space, activate
+from dse.catalogue.store import Catalogue, load_space, open_catalogue
 from dse.catalogue.write import write_chip
 
 __all__ = [

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, runtime_checkable
 
 from dse import units
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.fields import Choices
+from dse.catalogue.library import Shelf
 from dse.catalogue.read import Entry
 from dse.catalogue.schema import SpaceDocument, spec_of
 from dse.catalogue.space import usable_conditions
 from dse.sources import Cited
-
-if TYPE_CHECKING:
-    from dse.catalogue.library import Library
 
 __all__ = ["faults_of"]
 
@@ -32,6 +30,7 @@ NEEDED = {
 }
 
 
+@runtime_checkable
 class Names(Protocol):
     """What the checks ask of a catalogue."""
 
@@ -39,9 +38,8 @@ class Names(Protocol):
         """The file that answers to a name."""
         ...
 
-    @property
-    def library(self) -> Library:
-        """The tables of technology."""
+    def shelf(self, what: str) -> Shelf:
+        """The technologies of one sort."""
         ...
 
 
@@ -49,7 +47,7 @@ def faults_of(entry: Entry, names: Names) -> list[Problem]:
     """Every fault of an entry that its schema alone cannot see."""
     if entry.kind in ("chip", "space"):
         faults = [*name_faults(entry, names), *part_faults(entry)]
-        return faults + [*(chip_faults(entry, names) if entry.kind == "chip" else space_faults(entry, names))]
+        return [*faults, *(chip_faults(entry, names) if entry.kind == "chip" else space_faults(entry, names))]
     if entry.kind == "transformer":
         return list(transformer_faults(entry))
     return []
@@ -82,7 +80,7 @@ def unknown(entry: Entry, path: str, what: str, values: Iterable[object], names:
             if what in ("format", "software"):
                 names.find(what, str(value))
             else:
-                names.library.shelves[what].row(str(value))
+                names.shelf(what).row(str(value))
         except CatalogueError as error:
             for problem in error.problems:
                 if problem.file:
@@ -145,7 +143,7 @@ def peak_faults(entry: Entry) -> Iterator[Problem]:
 def stack_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """A bandwidth far from stacks x the kind's, without a note that says why."""
     kind = str(entry.values["memory.kind"])
-    memories = names.library.shelves["memory"]
+    memories = names.shelf("memory")
     if kind == "none" or kind not in memories.rows:
         return
     expected = fixed_number(entry, "memory.stacks") * float(memories.columns["bandwidth"][memories.row(kind)])

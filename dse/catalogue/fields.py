@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from dse import units
@@ -71,8 +71,8 @@ class Spec:
     """
 
     dimension: str = "1"
-    low: float = 0.0
-    high: float = math.inf
+    low: float | int = 0.0
+    high: float | int = math.inf
     above: bool = False
     integer: bool = False
     kind: str = "number"
@@ -85,8 +85,8 @@ class Spec:
         """Let pydantic hand every raw value of the field to `read`."""
         return core_schema.with_info_plain_validator_function(self.from_pydantic)
 
-    def from_pydantic(self, raw: Any, info: ValidationInfo) -> Figure:
-        """The figure of a raw TOML value in the context of its file."""
+    def from_pydantic(self, raw: Any, info: Any) -> Figure:
+        """The figure of a raw TOML value in the context of its file (info: pydantic's ValidationInfo)."""
         return self.read(raw, info.context if isinstance(info.context, Context) else Context())
 
     def read(self, raw: Any, context: Context) -> Figure:
@@ -193,7 +193,8 @@ class Spec:
         when, otherwise = self.condition_of(raw, faults)
         if faults:
             raise FieldError(*faults)
-        assert isinstance(low, float) and isinstance(high, float)
+        assert isinstance(low, float)
+        assert isinstance(high, float)
         return Range(low, high, log, step, raw["because"], when, otherwise)
 
     def choices_of(self, raw: dict[str, Any]) -> Choices:
@@ -333,6 +334,6 @@ def bounds_text(spec: Spec) -> str:
         return "true or false"
     if spec.kind == "name":
         return listed(spec.choices) or f"a name of {spec.names or 'something'}"
-    low = ("above " if spec.above else "from ") + units.readable(spec.low, spec.dimension, 6)
-    high = f" to {units.readable(spec.high, spec.dimension, 6)}" if math.isfinite(spec.high) else " upwards"
+    low = ("above " if spec.above else "from ") + units.readable(float(spec.low), spec.dimension, 6)
+    high = f" to {units.readable(float(spec.high), spec.dimension, 6)}" if math.isfinite(spec.high) else " upwards"
     return low + high

@@ -18,7 +18,7 @@ __all__ = ["Column", "Library", "Shelf", "codes_of", "shelf_of"]
 
 Numbers: TypeAlias = Float[np.ndarray, " designs"] | float
 Names: TypeAlias = Shaped[np.ndarray, " designs"] | str
-Column: TypeAlias = Shaped[np.ndarray, " designs"] | float | str | bool
+Column: TypeAlias = Shaped[np.ndarray, " designs"] | float | int | str | bool
 INDUSTRY = ("process", "style", "memory", "link", "topology", "package")
 
 

@@ -32,7 +32,7 @@ def kind_of(word: str) -> str:
 
 
 def list_entries(kind: str, catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Name, aliases, title and file of every entry of a kind, with status and vendor of chips; files are not checked."""
+    """Name, aliases, title and file of every entry of a kind, status and vendor of chips; no file is checked."""
     entries = []
     for name, path in sorted(catalogue.files(kind_of(kind)).items()):
         head = head_of(path)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
-
-if TYPE_CHECKING:
-    from dse.hardware.chip import Numerics
+from dse.hardware.chip import Numerics
 
 __all__ = ["Arithmetic", "arithmetic_of", "family_of", "native_rates"]
 
@@ -68,8 +65,6 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
 
     CatalogueError when a chip multiplies no format that is wide enough for its activations.
     """
-    from dse.hardware.chip import Numerics
-
     rates = native_rates(columns)
     asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
     wanted = [*rates, *(name for value in asked.values() for name in distinct(value))]
@@ -97,7 +92,7 @@ def compute_format(
     rates: Iterable[str],
     formats: Shelf,
     library: Library,
-) -> tuple[Int[np.ndarray, "*designs"], Float[np.ndarray, "*designs"]]:
+) -> tuple[Int[np.ndarray, "*designs"] | np.integer, Numbers]:
     """Position among the native formats, and rate [1], of the format that each design multiplies in.
 
     The asked-for format, else the narrowest wider one, of the same family if there is one; of equals the native
@@ -139,7 +134,7 @@ def rank(want: str, have: str, formats: Shelf, library: Library) -> float:
 
 def area_ratio(
     table: Float[np.ndarray, " formats *designs"], rows: Int[np.ndarray, " formats"], formats: Shelf, overhead: float
-) -> Float[np.ndarray, "*designs"]:
+) -> Numbers:
     """Silicon of a cell over that of a bf16 cell [1].
 
     The most demanding native format sets it, rate times its own area; each further width adds the overhead [1].

@@ -61,7 +61,8 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         duplicate = "Cannot overwrite" in str(error) or "twice" in str(error)
-        rule = f"{'duplicate key' if duplicate else 'TOML syntax'}: {error}"
+        told = str(error).replace("at end of document", f"at line {text.count(chr(10)) + 1}, the end of the file")
+        rule = f"{'duplicate key' if duplicate else 'TOML syntax'}: {told}"
         raise CatalogueError([Problem(rule, file=file)]) from error
     except RecursionError as error:
         raise CatalogueError([Problem("is nested too deeply", file=file)]) from error

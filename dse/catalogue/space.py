@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,7 @@ from dse.catalogue.library import Column
 from dse.catalogue.read import Entry
 from dse.catalogue.schema import SpaceDocument, spec_of
 
-if TYPE_CHECKING:
-    from dse.catalogue.store import Catalogue
-
-__all__ = ["Space", "activate", "load_space", "space_of"]
+__all__ = ["Space", "activate", "space_of"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,6 @@ class Space:
     free: dict[str, Range | Choices]
     conditions: dict[str, Condition]
     entry: Entry
-
-
-def load_space(name: str, catalogue: Catalogue) -> Space:
-    """A checked space by name or alias; CatalogueError with every fault of its file."""
-    return space_of(catalogue.entry("space", name))
 
 
 def space_of(entry: Entry) -> Space:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from dse.catalogue.consistency import faults_of
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.catalogue.library import Library
-from dse.catalogue.locate import SHELVES, files_of, find, head_of, roots
+from dse.catalogue.library import Library, Shelf
+from dse.catalogue.locate import SHELVES, files_of, find, roots
 from dse.catalogue.read import Entry, read_entry
+from dse.catalogue.space import Space, space_of
 
-__all__ = ["Catalogue", "open_catalogue"]
+__all__ = ["Catalogue", "load_space", "open_catalogue"]
 
 
 class Catalogue:
@@ -60,6 +60,10 @@ class Catalogue:
             self.gathered = self.gather()
         return self.gathered
 
+    def shelf(self, what: str) -> Shelf:
+        """The technologies of one sort: process, style, memory, link, topology, package or margin."""
+        return self.library.shelves[what]
+
     def gather(self) -> Library:
         """Read technology and economics."""
         faults: list[Problem] = []
@@ -73,12 +77,10 @@ class Catalogue:
             raise CatalogueError(faults)
         return Library(tuple(technology), self.entry("economics", "default"), self.entry)
 
-    def names(self, kind: str) -> list[dict[str, Any]]:
-        """Name, aliases and title of every file of a kind, without checking the files."""
-        return [
-            {"name": name, "aliases": list(head.get("aliases", [])), "title": str(head.get("title", ""))}
-            for name, head in ((name, head_of(path)) for name, path in sorted(self.files(kind).items()))
-        ]
+
+def load_space(name: str, catalogue: Catalogue) -> Space:
+    """A checked space by name or alias; CatalogueError with every fault of its file."""
+    return space_of(catalogue.entry("space", name))
 
 
 def open_catalogue(directory: Path | str | None = None) -> Catalogue:

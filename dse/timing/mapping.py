@@ -92,3 +92,38 @@ def lattice(*, chips: int, layers: int, experts: int, long_context: bool, batch:
         for pool in (0.0, 1.0)
     ]
     return stack_mappings(np.array(rows))
+
+
+def restricted(mappings: Mapping, given: dict[str, float], chips: int | None) -> Mapping:
+    """The lattice with some degrees given, on exactly so many chips when asked.
+
+    mappings: leaves (mappings,); given: field -> value, taken even where the lattice has no such value; chips:
+    of the deployment, filled with copies of a smaller one (data parallel) where it does not use them all, each
+    with a batch of its own. Leaves (mappings,), perhaps none.
+    """
+    names = leaf_names(Mapping)
+    rows = np.stack([np.asarray(getattr(mappings, name), float) for name in names], axis=1)
+    place = {name: names.index(name) for name in names}
+    for name, value in given.items():
+        rows[:, place[name]] = value
+    if chips is not None:
+        rows = filled(rows, chips, place, "data_parallel" in given, "batch" in given)
+        if "disaggregated" not in given:
+            rows[:, place["disaggregated"]] = 0.0
+    rows = rows[rows[:, place["batch"]] >= rows[:, place["data_parallel"]]]
+    return stack_mappings(np.unique(rows, axis=0))
+
+
+def filled(rows: np.ndarray, chips: int, place: dict[str, int], fixed_copies: bool, fixed_batch: bool) -> np.ndarray:
+    """Rows that use exactly so many chips, by more copies where they divide."""
+    used = np.prod([rows[:, place[f"{name}_parallel"]] for name in ("tensor", "context", "pipeline", "data")], axis=0)
+    copies = chips / used
+    keep = (copies == 1.0) if fixed_copies else (copies >= 1.0) & (copies == np.floor(copies))
+    rows, copies = rows[keep].copy(), copies[keep]
+    alone = rows[:, place["expert_parallel"]] <= 1.0
+    grown = (copies == 1.0) | alone
+    rows, copies = rows[grown], copies[grown]
+    rows[:, place["data_parallel"]] *= copies
+    if not fixed_batch:
+        rows[:, place["batch"]] *= copies
+    return rows

@@ -1,0 +1,69 @@
+"""How many operations does a point cost? Counted in the program that JAX traces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.extend
+import numpy as np
+
+from dse.analysis.comparison import Job
+from dse.best_mapping import BLOCK, as_type, padded
+from dse.hardware.chip import Chip
+
+__all__ = ["operations_per_point"]
+
+FREE = {"broadcast_in_dim", "reshape", "convert_element_type", "squeeze", "slice", "concatenate", "transpose", "copy"}
+
+
+def inner_jaxprs(equation: Any) -> list[Any]:
+    """Programs called by an equation, apart from scan and cond."""
+    found = [value for value in equation.params.values() if hasattr(value, "jaxpr") or hasattr(value, "eqns")]
+    return [getattr(value, "jaxpr", value) for value in found]
+
+
+def count(jaxpr: Any, points: int, rows: float) -> float:
+    """Element-wise operations on arrays of the full size, in a traced program [1].
+
+    points: size that counts; rows: operator rows that the model really has, of all that the table scans over.
+    """
+    total = 0.0
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if name == "scan":
+            total += rows * count(equation.params["jaxpr"].jaxpr, points, rows) if deepest(equation) else 2.0 * count(
+                equation.params["jaxpr"].jaxpr, points, rows
+            )
+        elif name == "cond":
+            total += max(count(branch.jaxpr, points, rows) for branch in equation.params["branches"])
+        elif inner_jaxprs(equation):
+            total += sum(count(inner, points, rows) for inner in inner_jaxprs(equation))
+        elif name not in FREE:
+            total += sum(1.0 for out in equation.outvars if math.prod(out.aval.shape) >= points)
+    return total
+
+
+def deepest(equation: Any) -> bool:
+    """Whether a scan holds no other scan: the operator table, and not the two phases around it."""
+    return not any(inner.primitive.name == "scan" for inner in equation.params["jaxpr"].jaxpr.eqns)
+
+
+def operations_per_point(function: Callable[..., Any], chips: Chip, job: Job) -> float:
+    """Operations of one point of a model: what touches every design x mapping, skipped operators left out [1].
+
+    function: evaluate; chips: leaves (designs, 1); job: its first block of mappings is taken.
+    """
+    block = padded(job.mappings, BLOCK, 0, min(np.size(job.mappings.batch), BLOCK), np.float32)
+    model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
+    traced = jax.make_jaxpr(function)(chips, model, traffic, block, assumptions)
+    designs = np.size(chips.matrix.units)
+    kinds = ("attention", "latent", "feed_forward", "experts", "state_space")
+    rows = 1.0 + sum(ROWS[kind] for kind in kinds if float(getattr(job.transformer, kind).layers) > 0)
+    return count(traced.jaxpr, designs * BLOCK, rows)
+
+
+ROWS = {"attention": 3.0, "latent": 5.0, "feed_forward": 2.0, "experts": 5.0, "state_space": 3.0}
+"""Rows of the operator table that a kind of layer fills; a sliding window and the head add one each."""

@@ -1,0 +1,156 @@
+"""What may a chip file say, and a search space? One schema: a chip is a space without a free field."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dse.catalogue.declarations import (
+    Area,
+    ByteRate,
+    Bytes,
+    CitedCount,
+    CitedCountOrZero,
+    Count,
+    Date,
+    Document,
+    DollarRate,
+    Dollars,
+    FormatName,
+    Share,
+    Table,
+    Watts,
+    Words,
+    name_of,
+)
+from dse.catalogue.fields import Figure, Spec
+
+
+class ProcessTable(Table):
+    """Where it is made."""
+
+    node: Annotated[Figure, name_of("process")]
+
+
+class MatrixTable(Table):
+    """Matrix arithmetic; rates: every natively multiplied format over the native one."""
+
+    units: CitedCount
+    rows: CitedCount
+    columns: CitedCount
+    split: Count
+    clock: Annotated[Figure, Spec("1/s", high=1e11, above=True, cited=True)]
+    native: FormatName
+    rates: dict[str, Annotated[Figure, Spec(high=64)]]
+    published_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
+
+
+class SramTable(Table):
+    """On-chip memory."""
+
+    capacity: Bytes
+    bandwidth: ByteRate
+    local: Bytes
+    resident_share: Share
+    weight_priority: Share
+
+
+class MemoryTable(Table):
+    """Main memory beside the die; only `kind` where there is none."""
+
+    kind: Annotated[Figure, name_of("memory")]
+    stacks: CitedCountOrZero | None = None
+    capacity: Bytes | None = None
+    bandwidth: ByteRate | None = None
+
+
+class FarMemoryTable(Table):
+    """A slower tier behind it; only `kind` where there is none."""
+
+    kind: Annotated[Figure, name_of("memory")]
+    capacity: Bytes | None = None
+    bandwidth: ByteRate | None = None
+
+
+class LinkTable(Table):
+    """A network between chips; only `kind` where there is none."""
+
+    kind: Annotated[Figure, name_of("link")]
+    bandwidth: ByteRate | None = None
+    latency: Annotated[Figure, Spec("s", high=1.0)] | None = None
+    topology: Annotated[Figure, name_of("topology")] | None = None
+    domain: Count | None = None
+
+
+class PackageTable(Table):
+    """What holds the dies; die_area: all of them together."""
+
+    kind: Annotated[Figure, name_of("package")]
+    dies: CitedCount
+    die_area: Area | None = None
+    tdp: Watts
+
+
+class NumericsTable(Table):
+    """Formats in which models run by default."""
+
+    weights: FormatName
+    activations: FormatName
+    kv_cache: FormatName
+
+
+class PriceTable(Table):
+    """What is asked for it."""
+
+    margin: Annotated[Figure, name_of("margin")]
+    buy: Dollars | None = None
+    rent: DollarRate | None = None
+    host: Dollars | None = None
+    server_power_ratio: Annotated[Figure, Spec(low=1, high=10)] | None = None
+
+
+class ChipBody(Document):
+    """The tables that chips and search spaces share."""
+
+    launch: Date = ""
+    software: Annotated[Figure, name_of("software")]
+    style: Annotated[Figure, name_of("style")]
+    vector_lanes: CitedCountOrZero
+    process: ProcessTable
+    matrix: MatrixTable
+    sram: SramTable
+    memory: MemoryTable
+    far_memory: FarMemoryTable
+    scale_up: LinkTable
+    scale_out: LinkTable
+    package: PackageTable
+    numerics: NumericsTable
+    price: PriceTable
+
+
+class ChipDocument(ChipBody):
+    """An accelerator."""
+
+    title: Words
+    vendor: Words
+    status: Annotated[Figure, name_of("status", ("shipping", "legacy", "internal", "announced", "hypothetical"))]
+
+
+class SpaceTable(Table):
+    """The job that a space is searched for; grid: number of values a free field takes in a sweep."""
+
+    model: Words
+    traffic: Words
+    objective: Words
+    price_basis: Words
+    grid: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+
+
+class SpaceDocument(ChipBody):
+    """A box of chips, or any other shape that conditions give it."""
+
+    title: str = ""
+    vendor: str = ""
+
+    space: SpaceTable

@@ -1,0 +1,224 @@
+"""What may the tables say? Technology, money, software and number formats."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dse.catalogue.declarations import (
+    Area,
+    ByteRate,
+    Bytes,
+    Document,
+    Dollars,
+    DollarsPerByte,
+    Flag,
+    Joules,
+    JoulesPerByte,
+    Length,
+    Positive,
+    Ratio,
+    Seconds,
+    Share,
+    Span,
+    Table,
+    Watts,
+    WattsPerArea,
+    Words,
+)
+from dse.catalogue.fields import Figure, Spec
+
+
+class ProcessEntry(Table):
+    """A manufacturing node, against 7 nm."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    logic_area_scale: Positive
+    mac_energy_scale: Positive
+    sram_density: Annotated[Figure, Spec("bytes/mm2", high=1e9, above=True)]
+    wafer_price: Dollars
+    defect_density: Annotated[Figure, Spec("1/mm2", high=1.0)]
+    logic_leakage: WattsPerArea
+    sram_leakage: WattsPerArea
+
+
+class StyleEntry(Table):
+    """How the silicon around the arithmetic is organised."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    control_area_ratio: Ratio
+    control_energy: Joules
+    sram_density_ratio: Positive
+    sram_energy: JoulesPerByte
+    transport_energy: JoulesPerByte
+
+
+class MemoryEntry(Table):
+    """A kind of memory, per stack or device."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    bandwidth: ByteRate
+    capacity: Bytes
+    energy: JoulesPerByte
+    phy_area: Area
+    controller_area: Area
+    shoreline: Length
+    price: DollarsPerByte
+    idle_power: Watts
+
+
+class LinkEntry(Table):
+    """A kind of link."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    latency: Seconds
+    energy: JoulesPerByte
+    price: Annotated[Figure, Spec("USD/(byte/s)", high=1.0)]
+
+
+class TopologyEntry(Table):
+    """A network shape: 0 switch, 1 ring, 2 or 3 torus or mesh."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    dimensions: Annotated[Figure, Spec(high=8)]
+
+
+class PackageEntry(Table):
+    """A way of packaging dies."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    die_area_limit: Area
+    silicon_limit: Area
+    cost_per_area: Annotated[Figure, Spec("USD/mm2", high=1e3)]
+    fixed_cost: Dollars
+    test_cost: Dollars
+    bond_yield: Share
+    defect_recovery: Share
+    power_density_limit: WattsPerArea
+
+
+class MarginEntry(Table):
+    """A vendor's position in the market."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    gross_margin: Share
+
+
+class SiliconTable(Table):
+    """Coefficients that depend on neither node nor design; see dse.assumptions.Silicon.
+
+    shared_format_overhead: extra area of an array for each further width of format that it multiplies [1].
+    """
+
+    mac_area: Area
+    edge_cell_area: Area
+    vector_lane_area: Area
+    mac_energy: Joules
+    vector_energy: Annotated[Figure, Spec("J/FLOP", high=1.0)]
+    local_density_ratio: Positive
+    local_energy: JoulesPerByte
+    sram_bandwidth_area: Annotated[Figure, Spec("mm2/(byte/s)", high=1.0)]
+    serdes_area_density: Annotated[Figure, Spec("bytes/s/mm2", high=1e18, above=True)]
+    serdes_edge_density: Annotated[Figure, Spec("bytes/s/mm", high=1e18, above=True)]
+    noc_area_ratio: Ratio
+    other_area: Area
+    usable_edge: Share
+    memory_edge_share: Share
+    die_to_die_edge_share: Share
+    stack_footprint: Area
+    wafer_diameter: Length
+    edge_exclusion: Length
+    scribe: Length
+    yield_alpha: Positive
+    probe_cost: Dollars
+    shared_format_overhead: Ratio
+
+
+class TechnologyDocument(Document):
+    """Tables of the silicon, memory, link and package industry; a file holds one or more of them."""
+
+    title: str = ""
+    process: dict[str, ProcessEntry] = Field(default_factory=dict)
+    style: dict[str, StyleEntry] = Field(default_factory=dict)
+    memory: dict[str, MemoryEntry] = Field(default_factory=dict)
+    link: dict[str, LinkEntry] = Field(default_factory=dict)
+    topology: dict[str, TopologyEntry] = Field(default_factory=dict)
+    package: dict[str, PackageEntry] = Field(default_factory=dict)
+    silicon: SiliconTable | None = None
+
+
+class EconomicsTable(Table):
+    """Inputs of the cost of ownership; see dse.assumptions.Economics.
+
+    host, server_power_ratio: of a chip that gives none.
+    """
+
+    depreciation: Span
+    facility_life: Span
+    interest_rate: Annotated[Figure, Spec("1/s", high=1.0)]
+    facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    electricity_price: Annotated[Figure, Spec("USD/J", high=1.0)]
+    pue: Annotated[Figure, Spec(low=1, high=10)]
+    maintenance_rate: Annotated[Figure, Spec("1/s", high=1.0)]
+    utilisation: Annotated[Figure, Spec(high=1, above=True)]
+    rent_margin: Annotated[Figure, Spec(high=0.99)]
+    host: Dollars | None = None
+    server_power_ratio: Annotated[Figure, Spec(low=1, high=10)] | None = None
+
+
+class ServingTable(Table):
+    """How requests are served; see dse.assumptions.Serving."""
+
+    prefill_utilisation: Annotated[Figure, Spec(high=1, above=True)]
+    draft_tokens: Annotated[Figure, Spec(high=64)]
+    draft_acceptance: Share
+    draft_time: Share
+
+
+class EconomicsDocument(Document):
+    """What money costs: power, space, interest, margins; and how requests are served."""
+
+    title: str = ""
+    economics: EconomicsTable
+    serving: ServingTable | None = None
+    margin: dict[str, MarginEntry] = Field(default_factory=dict)
+
+
+class ExecutionTable(Table):
+    """What software achieves on a class of machines."""
+
+    matrix_efficiency: Annotated[Figure, Spec(high=1, above=True)]
+    memory_efficiency: Annotated[Figure, Spec(high=1, above=True)]
+    network_efficiency: Annotated[Figure, Spec(high=1, above=True)]
+    usable_memory: Annotated[Figure, Spec(high=1, above=True)]
+    operator_time: Seconds
+    step_time: Seconds
+    collective_time: Seconds
+    overlap: Share
+    expert_imbalance: Annotated[Figure, Spec(low=1, high=100)]
+
+
+class SoftwareDocument(Document):
+    """An execution profile: a family of software on a class of machines."""
+
+    title: str = ""
+    execution: ExecutionTable
+
+
+class FormatDocument(Document):
+    """A number format; ratios against a bf16 multiplication with fp32 accumulation on the same node."""
+
+    title: Words
+    family: str = ""
+    bits: Annotated[Figure, Spec(high=64, above=True)]
+    mac_energy_ratio: Positive
+    mac_area_ratio: Positive
+    multiplies: Flag

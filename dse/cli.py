@@ -1,0 +1,46 @@
+"""The command line: `dse`. Each command lives in dse/commands and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dse.commands import catalogue, evaluate, measure, studies
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="dse",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which AI chip gives the most tokens per dollar, and why.",
+)
+catalogue.add_to(app)
+evaluate.add_to(app)
+studies.add_to(app)
+measure.add_to(app)
+
+
+def main() -> None:
+    """Run a command; a fault of the input is a message and exit status 1, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        from dse.catalogue.errors import CatalogueError
+
+        if not isinstance(error, CatalogueError):
+            raise
+        for problem in error.problems:
+            sys.stderr.write(f"error: {problem}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

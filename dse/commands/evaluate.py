@@ -1,0 +1,187 @@
+"""evaluate, compare: what does a chip deliver on a job?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dse.commands.options import (
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    ModelOption,
+    PriceBasisOption,
+    TrafficOption,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from dse.analysis.comparison import Candidate, Job
+    from dse.catalogue import Catalogue
+    from dse.timing.mapping import Mapping
+
+__all__ = ["add_to"]
+
+
+def degree(flag: str, text: str) -> Any:
+    """An optional whole number of the mapping."""
+    return typer.Option(flag, min=1, help=f"{text}; the best one when absent.")
+
+
+def evaluate_command(
+    chip: Annotated[str, typer.Option("--chip", help="A chip of the catalogue.")],
+    model: ModelOption,
+    traffic: TrafficOption = "chat",
+    chips: Annotated[int | None, degree("--chips", "Chips of the deployment")] = None,
+    tensor: Annotated[int | None, degree("--tp", "Tensor parallel")] = None,
+    pipeline: Annotated[int | None, degree("--pp", "Pipeline parallel")] = None,
+    experts: Annotated[int | None, degree("--ep", "Expert parallel")] = None,
+    data: Annotated[int | None, degree("--dp", "Data parallel (attention)")] = None,
+    context: Annotated[int | None, degree("--cp", "Context parallel")] = None,
+    batch: Annotated[int | None, degree("--batch", "Sequences in decode")] = None,
+    prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass")] = None,
+    pools: Annotated[bool | None, typer.Option("--separate-pools/--shared-pool", help="Prefill on own chips.")] = None,
+    weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
+    kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
+    activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
+    price_basis: PriceBasisOption = "tco",
+    objective: Annotated[str, typer.Option("--objective", help="What the best mapping maximises.")] = "tokens-per-dollar",
+    most_chips: ChipsLimit = 1024,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One chip on one job, under its best mapping or the one that is given."""
+    from dse.catalogue import open_catalogue
+    from dse.reporting.summary import metrics_json
+
+    found = open_catalogue(catalogue)
+    given = {
+        "tensor_parallel": tensor,
+        "pipeline_parallel": pipeline,
+        "expert_parallel": experts,
+        "data_parallel": data,
+        "context_parallel": context,
+        "batch": batch,
+        "prefill_tokens": prefill,
+        "disaggregated": None if pools is None else int(pools),
+    }
+    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
+    job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
+    candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
+    if as_json:
+        print_json({"chip": candidate.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
+                   | metrics_json(candidate))
+        return
+    show_candidate(candidate, job)
+
+
+def restricted_job(
+    catalogue: Catalogue, names: tuple[str, str, str, str], most: int, given: dict[str, int | None], chips: int | None
+) -> Job:
+    """The job with the mappings that the options leave open; CatalogueError when they leave none."""
+    from dataclasses import replace
+
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import CatalogueError, Problem
+    from dse.search.objective import metric_of
+    from dse.timing.mapping import restricted
+
+    model, traffic, basis, objective = names
+    job = job_of(catalogue, model, traffic, basis, metric_of(objective), most)
+    wanted = {name: float(value) for name, value in given.items() if value is not None}
+    if not wanted and chips is None:
+        return job
+    mappings: Mapping = restricted(job.mappings, wanted, chips)
+    if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
+        text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (f" on {chips} chips" if chips else "")
+        rule = "no mapping has these degrees: chips = tensor x context x pipeline x data parallel, batch >= data parallel"
+        raise CatalogueError([Problem(rule, value=text, way_out="leave one of them open")])
+    return replace(job, mappings=mappings)
+
+
+def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
+    """A chip of the catalogue on a job, with other formats where asked."""
+    from dse.analysis.comparison import evaluate_candidate
+    from dse.catalogue.build import build_chips
+
+    entry = catalogue.entry("chip", name)
+    values = {**entry.values, **{f"numerics.{key}": catalogue.entry("format", value).name for key, value in formats.items()}}
+    chip = build_chips(values, catalogue.library)
+    title, status = str(getattr(entry.document, "title", name)), str(getattr(entry.document, "status", ""))
+    return evaluate_candidate(job, entry.name, title, status, values, chip)
+
+
+def show_candidate(candidate: Candidate, job: Job) -> None:
+    """A candidate for a person: result, mapping, what binds, parts."""
+    from dse.reporting.summary import mapping_text, metrics_json
+
+    document = metrics_json(candidate)
+    say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
+    if not candidate.feasible:
+        say("infeasible under every mapping tried; the one that comes closest:")
+        for reason in document["reasons"]:
+            say(f"  {reason}")
+        return
+    numbers = document["metrics"]
+    say(f"  mapping                 {mapping_text(candidate.mapping)}")
+    say(f"  chips                   {numbers['chips']:.4g}")
+    say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip")
+    say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")
+    say(f"  time to first token     {1e3 * numbers['time_to_first_token_s']:.1f} ms")
+    say(f"  time per output token   {1e3 * numbers['time_per_output_token_s']:.2f} ms")
+    say(f"  cost                    {numbers['usd_per_million_output_tokens']:.3f} USD per million output tokens")
+    say(f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {numbers['power_w_per_chip']:.0f} W per chip")
+    say(f"  decode is bound by      {document['binds']}")
+    for phase in ("prefill", "decode"):
+        parts = document["breakdown"][phase]
+        say(f"  {phase} pass of a stage  {1e3 * parts['time_s']:.3f} ms")
+        for name, seconds in sorted(parts["classes"].items(), key=lambda item: -abs(item[1])):
+            if seconds:
+                say(f"    {name:<22}{1e3 * seconds:10.3f} ms")
+
+
+def compare_command(
+    model: ModelOption,
+    traffic: TrafficOption = "chat",
+    chips: Annotated[str, typer.Option("--chips", help="Names with commas, or `all`.")] = "all",
+    price_basis: PriceBasisOption = "tco",
+    objective: Annotated[str, typer.Option("--objective", help="What the best mapping maximises.")] = "tokens-per-dollar",
+    report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
+    most_chips: ChipsLimit = 1024,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The same job on several chips, ranked."""
+    from dse.analysis.comparison import compare, job_of
+    from dse.catalogue import open_catalogue
+    from dse.reporting.summary import metrics_json
+    from dse.search.objective import metric_of
+
+    found = open_catalogue(catalogue)
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
+    names = [entry["name"] for entry in found.names("chip")] if chips == "all" else [n.strip() for n in chips.split(",")]
+    comparison = compare(found, job, names)
+    if report is not None:
+        from dse.reporting import write_report
+
+        page = write_report(report, comparison, None, found)
+    if as_json:
+        rows = [{"chip": c.name, "status": c.status, "market_price": c.market_price} | metrics_json(c) for c in comparison.candidates]
+        print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
+        return
+    from rich.console import Console
+
+    from dse.reporting.terminal import ranking_table
+
+    Console().print(ranking_table(comparison))
+    if report is not None:
+        say(f"report: {page}")
+
+
+def add_to(app: Any) -> None:
+    """Register the commands of this file."""
+    app.command("evaluate")(evaluate_command)
+    app.command("compare")(compare_command)

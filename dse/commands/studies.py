@@ -1,0 +1,247 @@
+"""study run, list, show, resume, export and report: search a space, keep the search, show what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dse.commands.options import CatalogueOption, ChipsLimit, JsonOption, print_json, say
+
+if TYPE_CHECKING:
+    import optuna
+
+    from dse.analysis.comparison import Comparison, Job
+    from dse.catalogue import Catalogue, Space
+    from dse.search.study import Progress
+
+__all__ = ["add_to"]
+
+DEFAULT_STORAGE = "journal:results/studies.journal"
+StorageOption = Annotated[
+    str, typer.Option("--storage", help="journal:PATH, sqlite:///PATH, postgresql://..., grpc://HOST:PORT, memory:")
+]
+ReportOption = Annotated[Path | None, typer.Option("--report", help="Folder of the report; results/STUDY when absent.")]
+studies = typer.Typer(no_args_is_help=True, help="Search a space of chips; every trial is kept.")
+
+
+def quiet() -> None:
+    """Leave the terminal to our own progress bar."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
+    """Space and job that a study was begun with."""
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import load_space
+    from dse.search.study import plan_in
+
+    plan = plan_in(study)
+    space = load_space(plan.space, catalogue)
+    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
+
+
+def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
+    """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from dse.search.study import plan_in, progress_of, run
+
+    space, job = open_job(catalogue, study)
+    objective = plan_in(study).objectives[0].replace("_", " ")
+    before = progress_of(study)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=silent) as bar:
+        task = bar.add_task(study.study_name, total=trials, best="")
+
+        def told(state: Progress) -> None:
+            best = f"best {state.best:,.4g} {objective} (trial {state.best_number})" if state.feasible else "none feasible yet"
+            bar.update(task, completed=state.done - before.done, best=f"{best}, {state.feasible} feasible")
+
+        try:
+            return run(study, space, job, catalogue.library, trials, told)
+        except KeyboardInterrupt:
+            say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
+            raise
+
+
+def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path | None, as_json: bool) -> None:
+    """Compare what was found with the chips of the catalogue, write chip file and report, print the ranking."""
+    from dse.reporting import write_report
+    from dse.reporting.study_record import study_record
+
+    space, job = open_job(catalogue, study)
+    folder = report or Path("results") / study.study_name
+    comparison = compared(catalogue, study, space, job, folder)
+    page = write_report(folder, comparison, study_record(study, space, storage, catalogue), catalogue)
+    if as_json:
+        from dse.reporting.summary import metrics_json
+
+        rows = [{"chip": one.name, "status": one.status} | metrics_json(one) for one in comparison.candidates]
+        print_json({"study": study.study_name, "storage": storage, "trials": len(study.get_trials(deepcopy=False)),
+                    "report": str(page), "ranking": rows})
+        return
+    from rich.console import Console
+
+    from dse.reporting.terminal import ranking_table
+
+    Console().print(ranking_table(comparison))
+    say(f"chip files: {folder / 'chips'}")
+    say(f"report:     {page}")
+
+
+def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, folder: Path) -> Comparison:
+    """Found designs, written as chip files, against every chip of the catalogue."""
+    from dse.analysis.comparison import compare
+    from dse.search.outcome import found_candidates
+
+    found = found_candidates(study, space, job, catalogue, folder / "chips")
+    names = [entry["name"] for entry in catalogue.names("chip") if entry["name"] not in {one.name for one in found}]
+    return compare(catalogue, job, names, found)
+
+
+@studies.command("run")
+def run_command(
+    space: Annotated[str, typer.Argument(help="A search space of the catalogue.")],
+    model: Annotated[str | None, typer.Option("--model", help="Default: the space's.")] = None,
+    traffic: Annotated[str | None, typer.Option("--traffic", help="Default: the space's.")] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Designs to try.")] = 300,
+    sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
+    objective: Annotated[
+        list[str] | None, typer.Option("--objective", help="Once, or several times for a Pareto search.")
+    ] = None,
+    price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")] = 0,
+    study: Annotated[str | None, typer.Option("--study", help="Name; a new one when absent.")] = None,
+    storage: StorageOption = DEFAULT_STORAGE,
+    report: ReportOption = None,
+    most_chips: ChipsLimit = 1024,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a space for the best chip, and compare it with those one can buy."""
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import load_space, open_catalogue
+    from dse.search.storage import open_storage
+    from dse.search.study import create, plan_of
+
+    quiet()
+    found = open_catalogue(catalogue)
+    box = load_space(space, found)
+    wanted = objective or [box.objective]
+    job = job_of(found, model or box.model, traffic or box.traffic, price_basis or box.price_basis, most_chips=most_chips)
+    plan = plan_of(box, job, wanted, sampler, seed, trials)
+    durable = create(open_storage(storage), plan, study)
+    run_with_progress(found, durable, trials, as_json)
+    finish(found, durable, storage, report, as_json)
+
+
+@studies.command("resume")
+def resume_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    trials: Annotated[int, typer.Option("--trials", min=0, help="More designs to try.")] = 300,
+    storage: StorageOption = DEFAULT_STORAGE,
+    report: ReportOption = None,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a study where it stopped."""
+    from dse.catalogue import open_catalogue
+    from dse.search.storage import find_study, open_storage
+
+    quiet()
+    found = open_catalogue(catalogue)
+    durable = find_study(open_storage(storage), study)
+    run_with_progress(found, durable, trials, as_json)
+    finish(found, durable, storage, report, as_json)
+
+
+@studies.command("list")
+def list_command(storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False) -> None:
+    """The studies of a storage."""
+    from dse.search.outcome import summaries
+    from dse.search.storage import open_storage
+
+    quiet()
+    rows = summaries(open_storage(storage))
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        say(f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, best {row['best']:,.6g} {row['objective']}")
+
+
+@studies.command("show")
+def show_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan, state and best design of a study."""
+    from dse.search.outcome import described
+    from dse.search.storage import find_study, open_storage
+
+    quiet()
+    document = described(find_study(open_storage(storage), study))
+    if as_json:
+        print_json(document)
+        return
+    for part, values in document.items():
+        say(part)
+        for key, value in values.items() if isinstance(values, dict) else [("", values)]:
+            say(f"  {key:<34} {value}")
+
+
+@studies.command("export")
+def export_command(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    output: Annotated[Path, typer.Option("--output", help="A .parquet, .csv or .json file.")],
+    storage: StorageOption = DEFAULT_STORAGE,
+) -> None:
+    """Every trial as a table: parameters, values, metrics, reasons."""
+    from dse.search.outcome import export
+    from dse.search.storage import find_study, open_storage
+
+    quiet()
+    rows = export(find_study(open_storage(storage), study), output)
+    say(f"wrote {rows} trials to {output}")
+
+
+def report_command(
+    recipe: Annotated[str, typer.Argument(help="A recipe of reports/.")],
+    output: Annotated[Path | None, typer.Option("--output", help="Folder; results/RECIPE when absent.")] = None,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Regenerate a committed comparison from its recipe."""
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import load_space, open_catalogue
+    from dse.search.outcome import recipe_of
+    from dse.search.storage import open_storage
+    from dse.search.study import create, plan_of
+
+    quiet()
+    found = open_catalogue(catalogue)
+    plan = recipe_of(found, recipe)
+    box = load_space(plan.space, found)
+    job = job_of(found, plan.model or box.model, plan.traffic or box.traffic, plan.price_basis or box.price_basis)
+    study = create(open_storage("memory:"), plan_of(box, job, list(plan.objectives), plan.sampler, plan.seed, plan.trials), recipe)
+    run_with_progress(found, study, plan.trials, as_json)
+    finish(found, study, "memory:", output or Path("results") / recipe, as_json)
+
+
+def add_to(app: Any) -> None:
+    """Register the commands of this file."""
+    app.add_typer(studies, name="study")
+    app.command("report")(report_command)

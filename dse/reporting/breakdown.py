@@ -1,0 +1,107 @@
+"""What is it made of? The named parts of time, power, area and money of one candidate; every total is their sum."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from dse.evaluate import Metrics
+from dse.timing.inference import Pass
+from dse.timing.roofline import RESOURCES
+from dse.workload.operators import CLASSES
+
+__all__ = [
+    "chip_time_parts",
+    "energy_parts",
+    "named_parts",
+    "pass_parts",
+    "power_parts",
+    "resource_shares",
+    "token_time_parts",
+]
+
+Parts = dict[str, float]
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def named_parts(tree: Any, factor: float = 1.0) -> Parts:
+    """The fields of a dataclass of scalars by name, times a factor."""
+    return {field.name: float(getattr(tree, field.name)) * factor for field in fields(tree)}
+
+
+def pass_parts(work: Pass) -> Parts:
+    """Time of one pass of one stage, cut into operator classes, communication, overhead and throttling [s].
+
+    Operator times hold the fixed cost of each operator; communication is what arithmetic does not hide.
+    """
+    parts = {name: float(work.classes[name]) for name in CLASSES}
+    parts["communication"] = float(work.communication) - float(work.hidden)
+    parts["overhead"] = float(work.step)
+    parts["throttling"] = float(work.throttled)
+    return parts
+
+
+def token_time_parts(metrics: Metrics) -> Parts:
+    """Time per output token as one sequence sees it [s]: the decode step, and the prefill of others in between."""
+    decode, service = metrics.decode, metrics.service
+    scale = float(service.step_time) / float(decode.time)
+    parts = {name: time * scale for name, time in pass_parts(decode).items()}
+    parts["prefill"] = max(float(metrics.time_per_output_token) - float(service.step_time), 0.0)
+    return parts
+
+
+def chip_time_parts(metrics: Metrics) -> Parts:
+    """Time of one chip that one output token takes [s], prefill included: what it costs, before prices.
+
+    The parts of both phases are added up by name; idle: what a separate prefill pool waits.
+    """
+    service = metrics.service
+    per_token = float(metrics.chips) / float(metrics.output_tokens_per_s) / (1.0 + float(service.prefill_share))
+    apart = float(service.prefill_share) > 0.0
+    on_prefill = float(service.prefill_load) * (float(service.prefill_share) if apart else 1.0)
+    parts: Parts = {}
+    for work, load in ((metrics.prefill, on_prefill), (metrics.decode, float(service.decode_load))):
+        for name, time in pass_parts(work).items():
+            parts[name] = parts.get(name, 0.0) + time / float(work.time) * load * per_token
+    parts["idle"] = per_token * float(service.prefill_share) * (1.0 - float(service.prefill_load)) if apart else 0.0
+    return parts
+
+
+def resource_shares(work: Pass) -> Parts:
+    """Share of a pass in which each resource is busy [1]; they work at the same time, so the sum may exceed 1.
+
+    fixed: kernel boundaries and the overhead of a step; communication: what is not hidden; power: 1 when the power
+    limit slows the clock.
+    """
+    total = float(work.time)
+    shares = {name: float(getattr(work.demand, name)) / total for name in RESOURCES}
+    shares["fixed"] = (float(work.demand.fixed) + float(work.step)) / total
+    shares["communication"] = (float(work.communication) - float(work.hidden)) / total
+    shares["power"] = 1.0 if float(work.throttled) > 1e-6 * total else 0.0
+    return shares
+
+
+def energy_parts(metrics: Metrics, work: Pass) -> Parts:
+    """Dynamic energy of one chip in one pass by what burns it [J]."""
+    demand, each = work.demand, metrics.hardware.energy
+    parts = {
+        "matrix": float(demand.macs) * float(each.mac),
+        "vector": float(demand.operations) * float(each.vector),
+        "sram": float(demand.sram_bytes) * float(each.sram),
+        "memory": float(demand.memory_bytes) * float(each.memory),
+        "far_memory": float(demand.far_bytes) * float(each.far_memory),
+    }
+    return parts | {"links": max(float(work.energy) - sum(parts.values()), 0.0)}
+
+
+def power_parts(metrics: Metrics) -> Parts:
+    """Mean power of one package by what burns it [W]; sums to metrics.power."""
+    service, share = metrics.service, float(metrics.service.prefill_share)
+    load = float(service.decode_load)
+    on_decode = load / (1.0 + share)
+    on_prefill = (1.0 - load + share * float(service.prefill_load)) / (1.0 + share)
+    prefill, decode = energy_parts(metrics, metrics.prefill), energy_parts(metrics, metrics.decode)
+    per_decode, per_prefill = on_decode / float(metrics.decode.time), on_prefill / float(metrics.prefill.time)
+    parts = {name: decode[name] * per_decode + prefill[name] * per_prefill for name in decode}
+    return parts | {"static": float(metrics.hardware.static_power)}

@@ -1,0 +1,186 @@
+"""What does one candidate come to? Its numbers as JSON, what binds it, and which limits it breaks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from dse.analysis.comparison import Candidate
+from dse.evaluate import LIMITS, Metrics
+from dse.reporting.breakdown import (
+    SECONDS_PER_HOUR,
+    named_parts,
+    pass_parts,
+    power_parts,
+    resource_shares,
+)
+from dse.timing.inference import Pass
+from dse.timing.mapping import Mapping
+from dse.units import readable
+
+__all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reasons"]
+
+RESOURCE_NAMES = {
+    "matrix": "matrix units",
+    "vector": "vector units",
+    "sram": "SRAM bandwidth",
+    "memory": "memory bandwidth",
+    "far_memory": "far-memory bandwidth",
+    "fixed": "fixed overhead",
+    "communication": "communication",
+    "power": "power limit",
+}
+
+DEGREES = {
+    "tensor_parallel": "TP",
+    "context_parallel": "CP",
+    "pipeline_parallel": "PP",
+    "data_parallel": "DP",
+    "expert_parallel": "EP",
+}
+
+
+def binding(work: Pass) -> tuple[str, float]:
+    """The busiest resource of a pass and the share of its time that it is busy [1]; ('', 0) when that is unknown."""
+    shares = {name: share for name, share in resource_shares(work).items() if math.isfinite(share)}
+    if not shares:
+        return "", 0.0
+    name = max(shares, key=lambda resource: shares[resource])
+    return name, shares[name]
+
+
+def binds(metrics: Metrics) -> str:
+    """What binds decode, in words: 'memory bandwidth 87 %'."""
+    name, share = binding(metrics.decode)
+    if not name:
+        return "unknown"
+    return RESOURCE_NAMES[name] if name == "power" else f"{RESOURCE_NAMES[name]} {100.0 * min(share, 1.0):.0f} %"
+
+
+def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
+    """Need, limit and dimension of each limit, in the order of LIMITS; need is a ratio where only that is known."""
+    hardware, service = metrics.hardware, metrics.service
+    needs: dict[str, tuple[float, str]] = {
+        "silicon_area": (hardware.die_area, "mm2"),
+        "idle_power": (hardware.static_power, "W"),
+        "memory": (metrics.footprint.total, "bytes"),
+        "time_to_first_token": (metrics.time_to_first_token, "s"),
+        "time_per_output_token": (metrics.time_per_output_token, "s"),
+        "concurrency": (service.output_rate * service.time_per_output_token, "1"),
+    }
+    found = {}
+    for name in LIMITS:
+        ratio = 1.0 + float(getattr(metrics.limits, name))
+        need, dimension = needs.get(name, (ratio, "1"))
+        found[name] = (float(need), float(need) / ratio if ratio else math.inf, dimension)
+    return found
+
+
+SENTENCES = {
+    "die_area": "a compute die is {ratio} x the largest that can be made",
+    "silicon_area": "its compute dies are {ratio} x what the package holds ({need} against {limit})",
+    "die_edge": "memory and links need {ratio} x the die edge there is",
+    "power_density": "it dissipates {ratio} x what its cooling removes per area",
+    "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
+    "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",
+    "time_to_first_token": "the first token takes {ratio} x the time allowed ({need} against {limit})",
+    "time_per_output_token": "an output token takes {ratio} x the time allowed ({need} against {limit})",
+    "concurrency": "needs {ratio} x the sequences that the traffic has in flight ({need} against {limit})",
+}
+
+
+def reasons(metrics: Metrics) -> list[str]:
+    """A sentence for each limit that is exceeded, with need and limit; empty for a feasible candidate."""
+    found = []
+    for name, (need, limit, dimension) in limit_numbers(metrics).items():
+        excess = float(getattr(metrics.limits, name))
+        if excess > 0.0 or math.isnan(excess):
+            texts = {"need": readable(need, dimension, 3), "limit": readable(limit, dimension, 3)}
+            found.append(SENTENCES[name].format(ratio=ratio_text(1.0 + excess), **texts))
+    return found
+
+
+def ratio_text(ratio: float) -> str:
+    """A ratio with as many digits as tell it from 1."""
+    if not math.isfinite(ratio):
+        return "infinitely many"
+    if ratio < 1.095:
+        return f"{ratio:.4g}" if ratio >= 1.001 else f"{ratio:.7g}"
+    return f"{ratio:.1f}" if ratio < 100.0 else f"{ratio:.3g}"
+
+
+def mapping_text(mapping: Mapping) -> str:
+    """A mapping in a few words: 'TP2 PP4 b1024 pf2048', degrees of 1 left out; '+P' for a separate prefill pool."""
+    words = [f"{short}{getattr(mapping, name):.0f}" for name, short in DEGREES.items() if getattr(mapping, name) > 1]
+    words += [f"b{float(mapping.batch):.0f}", f"pf{float(mapping.prefill_tokens):.0f}"]
+    return " ".join(words + (["+P"] if float(mapping.disaggregated) > 0 else []))
+
+
+def finite(value: Any) -> Any:
+    """The same document with every NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def headline(candidate: Candidate) -> dict[str, float]:
+    """The metrics of a candidate, over the whole deployment unless the name says per chip."""
+    metrics = candidate.metrics
+    chips, rate, power = float(metrics.chips), float(metrics.rate.chosen), float(metrics.power)
+    output = float(metrics.output_tokens_per_s)
+    return {
+        "time_to_first_token_s": float(metrics.time_to_first_token),
+        "time_per_output_token_s": float(metrics.time_per_output_token),
+        "output_tokens_per_s": output,
+        "output_tokens_per_s_per_user": float(metrics.output_tokens_per_s_per_user),
+        "output_tokens_per_s_per_chip": output / chips,
+        "usd_per_million_output_tokens": 1e6 * float(metrics.usd_per_output_token),
+        "tokens_per_dollar": float(metrics.tokens_per_dollar),
+        "tokens_per_joule": float(metrics.tokens_per_joule),
+        "chips": chips,
+        "power_w": chips * power,
+        "power_w_per_chip": power,
+        "usd_per_hour": chips * rate * SECONDS_PER_HOUR,
+        "usd_per_hour_per_chip": rate * SECONDS_PER_HOUR,
+        "chip_price_usd": float(metrics.hardware.price),
+    }
+
+
+def phase_json(work: Pass) -> dict[str, Any]:
+    """One pass of one stage: its parts, which add up to its time, and how busy each resource is."""
+    classes = pass_parts(work)
+    return {"time_s": float(work.time), "classes": classes, "resources": resource_shares(work)}
+
+
+def breakdown_json(metrics: Metrics) -> dict[str, Any]:
+    """Named parts of time, area, power and money; area, power, cost and footprint of one chip."""
+    return {
+        "prefill": phase_json(metrics.prefill),
+        "decode": phase_json(metrics.decode),
+        "area_mm2": named_parts(metrics.hardware.area),
+        "power_w": power_parts(metrics),
+        "make_usd": named_parts(metrics.hardware.make),
+        "tco_usd_per_hour": named_parts(metrics.owned, SECONDS_PER_HOUR),
+        "footprint_bytes": named_parts(metrics.footprint),
+    }
+
+
+def metrics_json(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as a JSON document; NaN and infinity are None, and so is every metric of an infeasible one."""
+    metrics = candidate.metrics
+    feasible = candidate.feasible
+    numbers: dict[str, Any] = {name: value if feasible else None for name, value in headline(candidate).items()}
+    return finite(
+        {
+            "metrics": numbers,
+            "mapping": named_parts(candidate.mapping),
+            "breakdown": breakdown_json(metrics),
+            "binds": binds(metrics),
+            "feasible": feasible,
+            "reasons": reasons(metrics),
+        }
+    )

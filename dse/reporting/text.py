@@ -1,0 +1,28 @@
+"""How is a number written? A few significant digits, thousands apart, never an exponent where a reader would not."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["significant", "spoken"]
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits and thousands set apart; '–' where there is none.
+
+    >>> significant(1234.5), significant(0.12345), significant(20.04), significant(float("nan"))
+    ('1,234', '0.123', '20.0', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value == 0.0:
+        return "0"
+    size = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if size < -4 or size > 11:
+        return f"{value:.{digits}g}"
+    return f"{value:,.{max(digits - 1 - size, 0)}f}"
+
+
+def spoken(names: list[str]) -> str:
+    """Names as one enumerates them: 'a, b and c'."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

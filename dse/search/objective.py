@@ -1,0 +1,68 @@
+"""What is maximised, and what must hold? Metrics by their names in commands, and limits as Optuna constraints."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dse.best_mapping import OBJECTIVES
+from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.evaluate import LIMITS, Metrics
+from dse.timing.mapping import Mapping
+
+__all__ = ["METRICS", "broken_limits", "metric_of", "objective_values", "trial_record"]
+
+METRICS = dict(zip(("tokens-per-dollar", "tokens-per-second-per-user", "tokens-per-joule"), OBJECTIVES, strict=True))
+"""Name in a command -> field of the metrics; all are maximised."""
+
+RECORDED = (
+    "time_to_first_token",
+    "time_per_output_token",
+    "output_tokens_per_s",
+    "output_tokens_per_s_per_user",
+    "chips",
+    "tokens_per_dollar",
+    "tokens_per_joule",
+    "power",
+)
+
+
+def metric_of(name: str) -> str:
+    """The field of the metrics that an objective names, with - or _; CatalogueError with the valid ones."""
+    field = METRICS.get(name.replace("_", "-"))
+    if field is None and name in OBJECTIVES:
+        field = name
+    if field is None:
+        close = nearest(name, METRICS)
+        raise CatalogueError([Problem("unknown objective", value=repr(name), allowed=listed(METRICS), nearest=close)])
+    return field
+
+
+def limits_of(metrics: Metrics, design: int) -> dict[str, float]:
+    """Excess over each limit of one design [1], finite."""
+    found = {name: float(np.asarray(getattr(metrics.limits, name)).reshape(-1)[design]) for name in LIMITS}
+    return {name: value if math.isfinite(value) else 1e9 for name, value in found.items()}
+
+
+def broken_limits(limits: dict[str, float]) -> dict[str, float]:
+    """Limits that are exceeded, worst first, as need over limit minus one [1]."""
+    return dict(sorted(((k, v) for k, v in limits.items() if v > 0.0), key=lambda item: -item[1]))
+
+
+def objective_values(metrics: Metrics, design: int, objectives: tuple[str, ...], feasible: bool) -> list[float]:
+    """Values told to Optuna; 0 where the design cannot do the job, so that no storage sees what is not a number."""
+    values = [float(np.asarray(getattr(metrics, name))[design]) for name in objectives]
+    return [value if feasible and math.isfinite(value) else 0.0 for value in values]
+
+
+def trial_record(metrics: Metrics, mapping: Mapping, design: int, limits: dict[str, float]) -> dict[str, object]:
+    """What a trial keeps beside its values: metrics and mapping of a feasible design, or the reasons against it."""
+    broken = broken_limits(limits)
+    if broken:
+        return {"feasible": False, "reasons": broken}
+    return {
+        "feasible": True,
+        "metrics": {name: float(getattr(metrics, name)[design]) for name in RECORDED},
+        "mapping": {name: float(getattr(mapping, name)[design]) for name in Mapping.__dataclass_fields__},
+    }

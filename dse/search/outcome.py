@@ -1,0 +1,147 @@
+"""What did a study find? Its best designs as chip files and candidates, and its trials as tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from dse.analysis.comparison import Candidate, Job, evaluate_candidate
+from dse.catalogue.build import build_chips
+from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.space import Space
+from dse.catalogue.store import Catalogue
+from dse.catalogue.write import write_chip
+from dse.search.study import best_trial, design_of, plan_in, progress_of
+
+__all__ = ["Recipe", "described", "export", "found_candidates", "recipe_of", "summaries", "trial_rows"]
+
+MOST_FOUND = 5
+
+
+def kept_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The best trial, or a handful spread over the Pareto front of a study with several objectives, best first."""
+    best = best_trial(study)
+    if len(study.directions) == 1:
+        return [best]
+    front = [trial for trial in study.best_trials if trial.user_attrs.get("result", {}).get("feasible")]
+    front = sorted(front, key=lambda trial: -trial.values[0])
+    step = max(len(front) // MOST_FOUND, 1)
+    chosen = {trial.number: trial for trial in [best, *front[::step][:MOST_FOUND]]}
+    return list(chosen.values())
+
+
+def found_candidates(
+    study: optuna.Study, space: Space, job: Job, catalogue: Catalogue, folder: Path
+) -> list[Candidate]:
+    """The kept designs, each written as a chip file and evaluated from what the file says.
+
+    folder: of the chip files. CatalogueError when no trial is feasible.
+    """
+    found = []
+    trials = kept_trials(study)
+    for trial in trials:
+        name = f"{space.name}-best" if len(trials) == 1 else f"{space.name}-{trial.number}"
+        title = f"{space.title}: trial {trial.number}"
+        note = f"found by study {study.study_name}, trial {trial.number}, in the space {space.name}"
+        entry = write_chip(folder / f"{name}.toml", design_of(space, trial), title=title, note=note, catalogue=catalogue)
+        chip = build_chips(entry.values, catalogue.library)
+        found.append(evaluate_candidate(job, name, title, "found", entry.values, chip))
+    return found
+
+
+def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
+    """Name, plan and state of every study of this program in a storage."""
+    rows = []
+    for stored in storage.get_all_studies():
+        study = optuna.load_study(study_name=stored.study_name, storage=storage, sampler=optuna.samplers.RandomSampler())
+        try:
+            plan = plan_in(study)
+        except CatalogueError:
+            continue
+        state = progress_of(study)
+        rows.append(
+            {"name": stored.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
+            | {"objective": plan.objectives[0], "trials": state.done, "feasible": state.feasible, "best": state.best}
+        )
+    return rows
+
+
+def described(study: optuna.Study) -> dict[str, Any]:
+    """Plan, state and best trial of a study."""
+    state = progress_of(study)
+    document: dict[str, Any] = {"name": study.study_name, "plan": asdict(plan_in(study)), "state": asdict(state)}
+    if state.feasible:
+        best = best_trial(study)
+        result = best.user_attrs["result"]
+        document |= {"best_design": best.params, "best_mapping": result["mapping"], "best_metrics": result["metrics"]}
+    return document
+
+
+def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
+    """One flat row a trial: number, feasible, parameters, objective values, metrics, mapping, reasons."""
+    plan = plan_in(study)
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        result = trial.user_attrs.get("result", {})
+        row: dict[str, Any] = {"number": trial.number, "feasible": bool(result.get("feasible"))}
+        row |= {f"design.{key}": value for key, value in trial.params.items()}
+        row |= {f"value.{name}": value for name, value in zip(plan.objectives, trial.values or [], strict=False)}
+        row |= {f"metric.{key}": value for key, value in result.get("metrics", {}).items()}
+        row |= {f"mapping.{key}": value for key, value in result.get("mapping", {}).items()}
+        row["reasons"] = "; ".join(f"{name} +{100 * excess:.3g} %" for name, excess in result.get("reasons", {}).items())
+        rows.append(row)
+    return rows
+
+
+def export(study: optuna.Study, path: Path) -> int:
+    """Write every trial to a .parquet, .csv or .json file; the number of rows. CatalogueError for other endings."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    rows = trial_rows(study)
+    if path.suffix not in (".parquet", ".csv", ".json"):
+        raise CatalogueError([Problem("unknown kind of file", value=str(path), allowed=".parquet, .csv, .json")])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".json":
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        return len(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    (parquet.write_table if path.suffix == ".parquet" else csv.write_csv)(table, path)
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a committed comparison is made again: the arguments of `dse study run`."""
+
+    space: str
+    model: str
+    traffic: str
+    price_basis: str
+    objectives: tuple[str, ...]
+    sampler: str
+    seed: int
+    trials: int
+
+
+def recipe_of(catalogue: Catalogue, name: str) -> Recipe:
+    """A recipe of reports/ by name; CatalogueError for unknown ones or faulty files."""
+    values = catalogue.entry("report", name).values
+    objectives = tuple(part.strip() for part in str(values["objective"]).split(","))
+    return Recipe(
+        space=str(values["space"]),
+        model=str(values.get("model", "")),
+        traffic=str(values.get("traffic", "")),
+        price_basis=str(values.get("price_basis", "")),
+        objectives=objectives,
+        sampler=str(values["sampler"]),
+        seed=int(values["seed"]),
+        trials=int(values["trials"]),
+    )

@@ -1,0 +1,62 @@
+"""Where are studies kept? Any Optuna storage by its URL; a journal file by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage
+
+from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+
+__all__ = ["DEFAULT_STORAGE", "find_study", "open_storage", "study_names"]
+
+DEFAULT_STORAGE = "journal:results/studies.journal"
+SCHEMES = ("journal:PATH", "sqlite:///PATH", "postgresql://...", "mysql://...", "grpc://HOST:PORT", "memory:")
+
+
+def journal(path: str) -> BaseStorage:
+    """Optuna's journal file; its folder is made."""
+    from optuna.storages.journal import JournalFileBackend
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return optuna.storages.JournalStorage(JournalFileBackend(path))
+
+
+def grpc(address: str) -> BaseStorage:
+    """A storage behind Optuna's gRPC proxy."""
+    host, _, port = address.removeprefix("//").partition(":")
+    return optuna.storages.GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
+
+
+def open_storage(url: str) -> BaseStorage:
+    """A storage by URL; CatalogueError with the valid forms, or with the reason why it cannot be opened."""
+    scheme, _, rest = url.partition(":")
+    try:
+        if scheme == "journal" and rest:
+            return journal(rest)
+        if scheme == "memory":
+            return optuna.storages.InMemoryStorage()
+        if scheme == "grpc":
+            return grpc(rest)
+        if scheme.partition("+")[0] in ("sqlite", "postgresql", "mysql"):
+            return optuna.storages.RDBStorage(url)
+    except Exception as error:  # every driver raises its own kind; all of them mean the same to the user
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CatalogueError([Problem(f"the storage cannot be opened: {reason}", value=url)]) from error
+    close = nearest(scheme, [form.partition(":")[0] for form in SCHEMES])
+    raise CatalogueError([Problem("unknown kind of storage", value=repr(url), allowed=listed(SCHEMES), nearest=close)])
+
+
+def study_names(storage: BaseStorage) -> list[str]:
+    """Names of the studies in a storage, oldest first."""
+    return [study.study_name for study in storage.get_all_studies()]
+
+
+def find_study(storage: BaseStorage, name: str) -> optuna.Study:
+    """A study by name; CatalogueError with the nearest of those that there are."""
+    names = study_names(storage)
+    if name not in names:
+        allowed = listed(names) or "none yet: start one with `dse study run SPACE`"
+        raise CatalogueError([Problem("unknown study", value=repr(name), allowed=allowed, nearest=nearest(name, names))])
+    return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())

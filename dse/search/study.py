@@ -1,0 +1,243 @@
+"""How is a space searched? Batches of designs from an Optuna sampler, each with its best mapping found exactly.
+
+The sampler works on a study in memory; every batch of finished trials is added to the durable study at once, so any
+storage is as fast as it can write and whatever has been told survives the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial
+
+from dse.analysis.comparison import Job
+from dse.best_mapping import best_mapping
+from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.fields import Value
+from dse.catalogue.library import Library
+from dse.catalogue.space import Space
+from dse.search.objective import limits_of, metric_of, objective_values, trial_record
+from dse.search.samplers import batch_size, choose, make_sampler
+from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
+from dse.search.storage import find_study, study_names
+
+__all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "run"]
+
+FASTEST = 1e-3
+SLOWEST = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study is: the space and the job by name, the objectives, the sampler and its seed.
+
+    digest: of the space file, so that a study goes on only in the space that it was begun in.
+    """
+
+    space: str
+    digest: str
+    model: str
+    traffic: str
+    price_basis: str
+    objectives: tuple[str, ...]
+    sampler: str
+    seed: int
+    most_chips: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State after a batch: trials told in all, feasible ones among them, the best value and its trial."""
+
+    done: int
+    feasible: int
+    best: float
+    best_number: int
+
+
+def digest(space: Space) -> str:
+    """Fingerprint of all that a space says."""
+    return hashlib.sha256(repr((sorted(space.fixed.items()), sorted(space.free.items()))).encode()).hexdigest()[:16]
+
+
+def plan_of(
+    space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int
+) -> Plan:
+    """The plan of a new study; CatalogueError for unknown objectives or samplers."""
+    fields = tuple(metric_of(name) for name in objectives)
+    name = choose(len(fields), trials) if sampler == "auto" else sampler
+    make_sampler(name, seed, len(fields))
+    return Plan(
+        space.name, digest(space), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips
+    )
+
+
+def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
+    """A name that no study of the storage has."""
+    base = f"{plan.space}-{plan.model}-{plan.traffic}"
+    names = (base if i == 1 else f"{base}-{i}" for i in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)
+
+
+def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
+    """A new durable study that carries its plan; CatalogueError when the name is taken."""
+    taken = study_names(storage)
+    if name in taken:
+        way_out = f"go on with it: dse study resume {name}; or give another --study"
+        raise CatalogueError([Problem("a study of this name exists", value=repr(name), way_out=way_out)])
+    study = optuna.create_study(
+        study_name=name or fresh_name(plan, taken),
+        storage=storage,
+        sampler=optuna.samplers.RandomSampler(),
+        directions=["maximize"] * len(plan.objectives),
+    )
+    study.set_metric_names(list(plan.objectives))
+    study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
+    return study
+
+
+def plan_in(study: optuna.Study) -> Plan:
+    """The plan that a durable study carries; CatalogueError for a study of another program."""
+    stored = study.user_attrs.get("plan")
+    if not isinstance(stored, dict) or set(stored) != set(Plan.__dataclass_fields__):
+        way_out = "open it with Optuna, or start a new one with `dse study run SPACE`"
+        raise CatalogueError([Problem("was not begun by this program", value=study.study_name, way_out=way_out)])
+    return Plan(**{**stored, "objectives": tuple(stored["objectives"])})
+
+
+def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
+    """The same study in memory, with the sampler; a seed of its own for every stretch that is run."""
+    told = durable.get_trials(deepcopy=False)
+    working = optuna.create_study(
+        sampler=make_sampler(plan.sampler, plan.seed + len(told), len(plan.objectives)),
+        directions=["maximize"] * len(plan.objectives),
+    )
+    working.add_trials(told)
+    return working
+
+
+def target_of(trial: Trial, plan: Plan, job: Job) -> float:
+    """The limit on the time per output token under which this trial looks for its mapping [s]."""
+    if len(plan.objectives) == 1:
+        return float(job.requests.time_per_output_token)
+    slowest = min(float(job.requests.time_per_output_token), SLOWEST)
+    return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
+
+
+def run_batch(
+    working: optuna.Study, size: int, space: Space, plan: Plan, job: Job, library: Library
+) -> list[FrozenTrial]:
+    """Ask for designs, evaluate all of them in one call, tell the results; the finished trials in order."""
+    found = distributions(space)
+    trials = [working.ask() for _ in range(size)]
+    designs = [suggest(trial, space, found) for trial in trials]
+    slowest = np.array([target_of(trial, plan, job) for trial in trials])
+    chips = chips_of_samples(space, designs, library)
+    best = best_mapping(
+        chips,
+        job.transformer,
+        job.requests,
+        job.assumptions,
+        mappings=job.mappings,
+        objective=plan.objectives[0],
+        slowest=slowest,
+    )
+    finished = []
+    for i, trial in enumerate(trials):
+        limits = limits_of(best.metrics, i)
+        reached = float(best.metrics.time_per_output_token[i]) / slowest[i] - 1.0
+        limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
+        record = trial_record(best.metrics, best.mapping, i, limits)
+        for name, excess in limits.items():
+            trial.set_constraint(name, excess)
+        trial.set_user_attr("result", record)
+        values = objective_values(best.metrics, i, plan.objectives, bool(record["feasible"]))
+        finished.append(working.tell(trial, values))
+    return finished
+
+
+def progress_of(study: optuna.Study) -> Progress:
+    """Where a study stands, by its first objective."""
+    told = study.get_trials(deepcopy=False)
+    feasible = [trial for trial in told if trial.user_attrs.get("result", {}).get("feasible")]
+    best = max(feasible, key=lambda trial: (trial.values or [0.0])[0], default=None)
+    if best is None:
+        return Progress(len(told), 0, 0.0, -1)
+    return Progress(len(told), len(feasible), (best.values or [0.0])[0], best.number)
+
+
+def run(
+    durable: optuna.Study,
+    space: Space,
+    job: Job,
+    library: Library,
+    trials: int,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Run so many more trials of a study; what is told is in the storage, batch by batch.
+
+    The same plan gives the same trials. CatalogueError when the space has changed since the study was begun.
+    """
+    plan = plan_in(durable)
+    if plan.digest != digest(space):
+        way_out = "restore the space file, or start a new study"
+        raise CatalogueError([Problem("the space has changed since the study began", value=space.name, way_out=way_out)])
+    working = working_copy(durable, plan)
+    state = progress_of(working)
+    report(state)
+    left = trials
+    while left > 0:
+        size = min(batch_size(plan.sampler), left)
+        finished = run_batch(working, size, space, plan, job, library)
+        durable.add_trials(finished)
+        left -= size
+        state = advanced(state, finished)
+        report(state)
+    return state
+
+
+def advanced(state: Progress, finished: Sequence[FrozenTrial]) -> Progress:
+    """The state after some more finished trials."""
+    for trial in finished:
+        value = (trial.values or [0.0])[0]
+        feasible = bool(trial.user_attrs["result"]["feasible"])
+        better = feasible and value > state.best
+        state = Progress(
+            done=state.done + 1,
+            feasible=state.feasible + feasible,
+            best=value if better else state.best,
+            best_number=trial.number if better else state.best_number,
+        )
+    return state
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The feasible trial with the highest first objective; CatalogueError with the commonest reasons if there is none."""
+    told = study.get_trials(deepcopy=False)
+    feasible = [trial for trial in told if trial.user_attrs.get("result", {}).get("feasible")]
+    if feasible:
+        return max(feasible, key=lambda trial: (trial.values or [0.0])[0])
+    reasons: dict[str, int] = {}
+    for trial in told:
+        for name in trial.user_attrs.get("result", {}).get("reasons", {}):
+            reasons[name] = reasons.get(name, 0) + 1
+    text = ", ".join(f"{name} in {n} of {len(told)}" for name, n in sorted(reasons.items(), key=lambda kv: -kv[1])[:3])
+    way_out = "run more trials, choose a traffic with looser limits, or widen the space"
+    raise CatalogueError([Problem(f"no trial is feasible ({text or 'no trials yet'})", value=study.study_name, way_out=way_out)])
+
+
+def design_of(space: Space, trial: FrozenTrial) -> dict[str, Value]:
+    """The complete description of a trial's chip, ready to be written as a chip file."""
+    return flat_design(space, trial.params)
+
+
+def open_study(storage: BaseStorage, name: str) -> tuple[optuna.Study, Plan]:
+    """A study and its plan; CatalogueError for unknown ones."""
+    study = find_study(storage, name)
+    return study, plan_in(study)

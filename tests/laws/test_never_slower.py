@@ -1,0 +1,112 @@
+"""Does more of a resource, or fewer bytes, ever make a pass slower? Fixed clock, before the power limit throttles."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from builders import (
+    FAMILIES,
+    PAIRS,
+    assumptions,
+    catalogued_chips,
+    change,
+    model,
+    random_chips,
+    random_mappings,
+    random_traffic,
+    run,
+    traffic,
+    whole_lattice,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.best_mapping import OBJECTIVES, best_mapping
+from dse.evaluate import Metrics
+
+BETTER = {
+    "memory bandwidth": {"memory__bandwidth": 1},
+    "memory capacity": {"memory__capacity": 1},
+    "SRAM capacity": {"sram__capacity": 1},
+    "SRAM bandwidth": {"sram__bandwidth": 1},
+    "local buffers": {"sram__local": 1},
+    "scale-up bandwidth": {"scale_up__bandwidth": 1},
+    "scale-out bandwidth": {"scale_out__bandwidth": 1},
+    "scale-up latency": {"scale_up__latency": -1},
+    "far-memory bandwidth": {"far_memory__bandwidth": 1},
+    "clock": {"matrix__clock": 1},
+    "vector lanes": {"vector_lanes": 1},
+    "narrower weights": {"numerics__weight": -1},
+    "narrower state": {"numerics__state": -1},
+    "narrower activations": {"numerics__activation": -1},
+    "narrower everything": {"numerics__weight": -1, "numerics__state": -1, "numerics__activation": -1},
+    "memory efficiency": {"execution__memory_efficiency": 1},
+    "matrix efficiency": {"execution__matrix_efficiency": 1},
+    "network efficiency": {"execution__network_efficiency": 1},
+    "operator time": {"execution__operator_time": -1},
+    "step time": {"execution__step_time": -1},
+    "collective time": {"execution__collective_time": -1},
+    "expert balance": {"execution__expert_imbalance": 0},
+}
+
+
+def pass_times(metrics: Metrics) -> dict[str, np.ndarray]:
+    """Time of a prefill and a decode pass without throttling [s]."""
+    return {name: getattr(metrics, name).time - getattr(metrics, name).throttled for name in ("prefill", "decode")}
+
+
+@settings(max_examples=10)
+@pytest.mark.parametrize("name", FAMILIES.values(), ids=FAMILIES.keys())
+@given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1.0, 16.0))
+def test_better_is_never_slower(name: str, seed: int, factor: float) -> None:
+    generator = np.random.default_rng(seed)
+    chips, mappings, requests = random_chips(generator), random_mappings(generator, name), random_traffic(generator)
+    before = pass_times(run(chips, model(name), requests, mappings))
+    for what, leaves in BETTER.items():
+        changes = {
+            path: (lambda old: np.ones(PAIRS)) if sign == 0 else (lambda old, sign=sign: old * factor**sign)
+            for path, sign in leaves.items()
+        }
+        after = pass_times(run(change(chips, **changes), model(name), requests, mappings))
+        for phase, time in after.items():
+            slower = time / before[phase] - 1.0
+            worst = int(slower.argmax())
+            assert slower[worst] <= 1e-9, (
+                f"{what} x {factor:.3g} makes {phase} of {name} slower by {slower[worst]:.3%}: "
+                f"{jax.tree.map(lambda leaf: np.broadcast_to(leaf, PAIRS)[worst].item(), (chips, mappings, requests))}"
+            )
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(sorted(FAMILIES.values())),
+    objective=st.sampled_from(OBJECTIVES),
+    share=st.floats(0.05, 0.9),
+)
+def test_larger_lattice_is_never_worse(seed: int, name: str, objective: str, share: float) -> None:
+    """Scores are float32, hence the tolerance; a chip that a part of the lattice serves, the whole serves too."""
+    generator = np.random.default_rng(seed)
+    whole = whole_lattice(name, 16)
+    size = whole.batch.size
+    kept = np.sort(generator.choice(size, max(int(size * share), 1), replace=False))
+    part = jax.tree.map(lambda leaf: leaf[kept], whole)
+    requests = traffic(2048.0, 256.0, time_per_output_token=0.1, time_to_first_token=5.0)
+    few, all_of_them = (
+        best_mapping(catalogued_chips(), model(name), requests, assumptions(), mappings=lattice, objective=objective)
+        for lattice in (part, whole)
+    )
+    served = few.metrics.worst_limit <= 0.0
+    assert (all_of_them.metrics.worst_limit[served] <= 1e-6).all()
+    best, smaller = (np.asarray(getattr(found.metrics, objective))[served] for found in (all_of_them, few))
+    assert (best >= smaller * (1.0 - 1e-4)).all()
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-70b", "mixtral-8x7b"])
+def test_lattice_for_more_chips_contains_the_smaller(name: str) -> None:
+    rows = [
+        set(zip(*(np.asarray(leaf).tolist() for leaf in jax.tree.leaves(whole_lattice(name, chips))), strict=True))
+        for chips in (4, 16, 64)
+    ]
+    assert rows[0] < rows[1] < rows[2]
