@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ DESIGNS = 32
 OBJECTIVES = ("tokens_per_dollar", "output_tokens_per_s_per_user", "tokens_per_joule")
 """Metrics that a search can maximise."""
 
-INFEASIBLE = -1e3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,18 @@ def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> M
     )
 
 
-def padded(tree: Chip | Mapping, size: int, start: int, count: int, dtype: type) -> Chip | Mapping:
+def padded(tree: T, size: int, start: int, dtype: type) -> T:
     """Entries start ... start + size of every leaf, the last one repeated behind the end; leaves (size,)."""
+    count = count_of(tree)
     wanted = np.minimum(np.arange(start, start + size), count - 1)
 
     def take(leaf: Number) -> np.ndarray:
-        column = np.broadcast_to(np.asarray(leaf, dtype).reshape(-1) if np.ndim(leaf) else np.asarray(leaf, dtype), (count,))
-        return column[wanted]
+        return np.broadcast_to(np.asarray(leaf, dtype), (count,))[wanted]
 
     return jax.tree.map(take, tree)
 
 
-def as_type(tree: object, dtype: type) -> object:
+def as_type(tree: T, dtype: type) -> T:
     """Every leaf as an array of one type."""
     return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
 
@@ -86,13 +87,13 @@ def count_of(tree: object) -> int:
 
 
 def score(metrics: Metrics, weights: Number, slowest: Number) -> Number:
-    """What is maximised: the weighted logarithms of the objectives, or less than any of them by the worst excess.
+    """What is maximised: the weighted objectives, all positive, or the worst excess below zero.
 
     weights: (objectives,); slowest: limit on the time per output token beside the traffic's [s].
     """
-    value = sum(weights[i] * jnp.log(getattr(metrics, name)) for i, name in enumerate(OBJECTIVES))
+    value = sum(weights[i] * getattr(metrics, name) for i, name in enumerate(OBJECTIVES))
     excess = jnp.maximum(metrics.worst_limit, metrics.time_per_output_token / slowest - 1.0)
-    return jnp.where(excess <= 0.0, value, INFEASIBLE - jnp.log1p(excess))
+    return jnp.where(excess <= 0.0, value, -excess)
 
 
 @jax.jit
@@ -104,17 +105,18 @@ def score_block(
     assumptions: Assumptions,
     weights: Number,
     slowest: Number,
-) -> tuple[Number, Number]:
-    """Best score of each design over one block of mappings, and where it is; leaves (DESIGNS, 1) and (BLOCK,)."""
-    scores = score(evaluate(chips, transformer, traffic, mappings, assumptions), weights, slowest)
-    best = jnp.argmax(scores, axis=1)
-    return jnp.take_along_axis(scores, best[:, None], axis=1)[:, 0], best
+) -> Number:
+    """Scores of a block of designs, leaves (DESIGNS, 1), with a block of mappings, leaves (BLOCK,)."""
+    return score(evaluate(chips, transformer, traffic, mappings, assumptions), weights, slowest)
 
 
-evaluate_block = jax.jit(evaluate)
-"""All metrics of a block of designs, leaves (n, 1), with a block of mappings, leaves (BLOCK,)."""
+QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""For programs that run over few points: the first answer comes sooner, and the numbers are the same."""
 
-evaluate_pairs_block = jax.jit(evaluate)
+evaluate_block = jax.jit(evaluate, compiler_options=QUICK_TO_COMPILE)
+"""All metrics of one chip, scalar leaves, with a block of mappings, leaves (BLOCK,)."""
+
+evaluate_pairs_block = jax.jit(evaluate, compiler_options=QUICK_TO_COMPILE)
 """All metrics of designs with a mapping each, leaves (DESIGNS,)."""
 
 
@@ -147,19 +149,19 @@ def score_designs(
     limit = np.full(designs, 1e9) if slowest is None else np.broadcast_to(slowest, (designs,))
     rest = as_type((transformer, traffic, assumptions, weights), np.float32)
     lattice_blocks = [
-        jax.device_put(padded(mappings, BLOCK, start, count, np.float32)) for start in blocks(count, BLOCK)
+        jax.device_put(padded(mappings, BLOCK, start, np.float32)) for start in blocks(count, BLOCK)
     ]
 
     def one(start: int) -> tuple[np.ndarray, np.ndarray]:
-        some, limits = padded((chips, limit), DESIGNS, start, designs, np.float32)
+        some, limits = padded((chips, limit), DESIGNS, start, np.float32)
         column = jax.tree.map(lambda leaf: leaf[:, None], (some, limits))
-        found = [
-            score_block(column[0], rest[0], rest[1], block, rest[2], rest[3], column[1]) for block in lattice_blocks
-        ]
-        values = np.stack([np.asarray(value) for value, _ in found])
-        places = np.stack([np.asarray(place) + BLOCK * i for i, (_, place) in enumerate(found)])
-        winner = values.argmax(axis=0)[None]
-        return np.take_along_axis(values, winner, 0)[0], np.take_along_axis(places, winner, 0)[0]
+        scores = np.concatenate(
+            [score_block(column[0], rest[0], rest[1], block, rest[2], rest[3], column[1]) for block in lattice_blocks],
+            axis=1,
+        )
+        # The arg-max of numpy is vectorised; XLA's on the CPU costs as much as the evaluation.
+        places = scores.argmax(axis=1)
+        return np.take_along_axis(scores, places[:, None], 1)[:, 0], places
 
     with ThreadPoolExecutor(workers) as pool:
         done = list(pool.map(one, blocks(designs, DESIGNS)))
@@ -178,7 +180,7 @@ def evaluate_pairs(
     model, rest = as_type((transformer, assumptions), np.float64)
     parts = []
     for start in blocks(count, DESIGNS):
-        chip, asked, mapping = padded((chips, traffic, mappings), DESIGNS, start, count, np.float64)
+        chip, asked, mapping = padded((chips, traffic, mappings), DESIGNS, start, np.float64)
         parts.append(jax.device_get(evaluate_pairs_block(chip, model, asked, mapping, rest)))
     return joined(parts, DESIGNS, count)
 
@@ -196,7 +198,7 @@ def all_mappings(
     one, *rest = as_type((chip, transformer, traffic, assumptions), np.float64)
     parts = []
     for start in blocks(count, BLOCK):
-        block = padded(mappings, BLOCK, start, count, np.float64)
+        block = padded(mappings, BLOCK, start, np.float64)
         parts.append(jax.device_get(evaluate_block(one, rest[0], rest[1], block, rest[2])))
     return joined(parts, BLOCK, count)
 

@@ -12,7 +12,7 @@ from dse.hardware.area import Area, Edge, area_of, edge_of, silicon_area
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
 from dse.hardware.power import EventEnergy, event_energy, static_power
-from dse.timing.inference import Lengths, Pass, decode_tokens, lengths_of, prefill_tokens, row_weights, run_pass
+from dse.timing.inference import Lengths, Pass, decode_tokens, exchanges_of, lengths_of, prefill_tokens, row_weights, run_pass
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Footprint, elements_held, footprint, residency
 from dse.timing.serving import Service, serve
@@ -161,10 +161,11 @@ def passes(
     most = jnp.maximum(new.total, old.total)
     held = footprint(chip, elements_held(model, mapping, decode_table, contexts, most))
     place = residency(chip, held)
-    static = hardware.static_power
+    energy, static = hardware.energy, hardware.static_power
+    talk = exchanges_of(chip, model, mapping)
 
     def one_phase(_: None, phase: tuple[Product, Tokens]) -> tuple[None, Pass]:
-        return None, run_pass(chip, model, mapping, phase[0], weights, phase[1], place, hardware.energy, static)
+        return None, run_pass(chip, model, mapping, phase[0], weights, phase[1], place, talk, energy, static)
 
     by_phase = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), tables)
     _, done = jax.lax.scan(one_phase, None, (by_phase, both))

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from hypothesis import Phase, settings
 
 from dse.assumptions import Assumptions
 from dse.best_mapping import DESIGNS, evaluate_pairs, mapping_lattice
@@ -21,6 +22,11 @@ from dse.workload.transformer import Transformer
 
 PAIRS = DESIGNS
 """Chips with a mapping each that the tests evaluate at once: the one shape that evaluate_pairs compiles."""
+
+def seeds(count: int) -> settings:
+    """Settings of a law that draws arrays of random designs: so many draws, which no shrinking can make plainer."""
+    return settings(max_examples=count, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+
 
 FAMILIES = {
     "dense, many heads": "gpt-3-6.7b",

@@ -21,7 +21,7 @@ from dse.analysis.comparison import Job, job_of
 from dse.analysis.operations import operations_per_point
 from dse.best_mapping import BLOCK, DESIGNS, as_type, compilations, padded, score_designs
 from dse.catalogue.fields import Choices, Range
-from dse.catalogue.space import Space, activate, load_space
+from dse.catalogue import Space, activate, load_space
 from dse.catalogue.store import Catalogue
 from dse.evaluate import evaluate
 from dse.hardware.chip import Chip
@@ -110,14 +110,13 @@ def repeated(call: Callable[[], Any], seconds: float, workers: int = 2) -> float
 def rate_of_points(chips: Chip, job: Job, points: int) -> float:
     """Complete evaluations a second over so many distinct points, blocks of designs x mappings [1/s]."""
     count = np.size(chips.matrix.units)
-    mappings = np.size(job.mappings.batch)
     rest = as_type((job.transformer, job.requests, job.assumptions), np.float32)
-    block = jax.device_put(padded(job.mappings, BLOCK, 0, min(mappings, BLOCK), np.float32))
+    block = jax.device_put(padded(job.mappings, BLOCK, 0, np.float32))
     designs = max(-(-points // (DESIGNS * BLOCK)), 2)
 
     def one(index: int) -> None:
         start = index * DESIGNS % count
-        some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, start, count, np.float32))
+        some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, start, np.float32))
         jax.block_until_ready(headline_block(some, rest[0], rest[1], block, rest[2]))
 
     one(0)
@@ -138,21 +137,20 @@ def compiled_over_jobs(chips: Chip, catalogue: Catalogue) -> int:
 
 
 def bench_evaluator(catalogue: Catalogue, points: int = 10_000_000, scaling: bool = False) -> dict[str, Any]:
-    """Speed of the complete evaluation, float32, 10,240 designs in the batch.
+    """Speed of the complete evaluation, float32, 32,768 designs in the batch, so that 1e8 points are distinct.
 
     points: evaluated for the main figure; scaling: also 1e6 against 1e8 points, and the memory at the end.
     """
     space = load_space("sram-vs-hbm", catalogue)
-    chips = random_chips(space, catalogue, 16384)
-    chips = jax.tree.map(lambda leaf: np.asarray(leaf)[:10240] if np.ndim(leaf) else leaf, chips)
+    chips = random_chips(space, catalogue, 32768)
     job = job_of(catalogue, "llama-3.1-70b", "chat", "tco")
     rate = max(rate_of_points(chips, job, points) for _ in range(3))
-    some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, 0, 10240, np.float32))
+    some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, 0, np.float32))
     operations = operations_per_point(evaluate, some, job)
     limit = element_rate()
     found: dict[str, Any] = {
         "points_per_second": rate,
-        "designs": 10240,
+        "designs": 32768,
         "mappings": int(np.size(job.mappings.batch)),
         "model": job.model,
         "flops_per_point": operations,

@@ -56,7 +56,7 @@ def operations_per_point(function: Callable[..., Any], chips: Chip, job: Job) ->
 
     function: evaluate; chips: leaves (designs, 1); job: its first block of mappings is taken.
     """
-    block = padded(job.mappings, BLOCK, 0, min(np.size(job.mappings.batch), BLOCK), np.float32)
+    block = padded(job.mappings, BLOCK, 0, np.float32)
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     traced = jax.make_jaxpr(function)(chips, model, traffic, block, assumptions)
     designs = np.size(chips.matrix.units)

@@ -69,7 +69,10 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
     asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
     wanted = [*rates, *(name for value in asked.values() for name in distinct(value))]
     formats = library.formats(sorted(set(wanted)))
-    table = np.stack(np.broadcast_arrays(*(np.asarray(rate, dtype=np.float64) for rate in rates.values())))
+    shapes = (np.shape(asked[use]) for use in ("activations", "weights"))
+    named = np.broadcast_shapes(*shapes, np.shape(columns["matrix.native"]))
+    given = (np.asarray(rate, dtype=np.float64) for rate in rates.values())
+    table = np.stack(np.broadcast_arrays(*given, np.zeros(named))[:-1])
     rows = np.array([formats.row(name) for name in rates])
     chosen, rate = compute_format(columns, table, rates, formats, library)
     row = rows[chosen]
@@ -95,11 +98,11 @@ def compute_format(
 ) -> tuple[Int[np.ndarray, "*designs"] | np.integer, Numbers]:
     """Position among the native formats, and rate [1], of the format that each design multiplies in.
 
-    The asked-for format, else the narrowest wider one, of the same family if there is one; of equals the native
-    format, then the fastest.
+    The format of the activations, or of the weights where that is wider; else the narrowest native one that is wider,
+    of the same family if there is one; of equals the native format, then the fastest.
     """
     names = list(rates)
-    activations = columns["numerics.activations"]
+    activations = wider(columns["numerics.activations"], columns["numerics.weights"], formats)
     asked = distinct(activations)
     codes = codes_of(activations)[1] if isinstance(activations, np.ndarray) else np.zeros((), int)
     ranks = np.array([[rank(want, name, formats, library) for name in names] for want in asked])
@@ -118,6 +121,14 @@ def compute_format(
         way_out = "choose narrower activations or add a rate to matrix.rates"
         raise CatalogueError([Problem(rule, key="numerics.activations", value=repr(unmet), way_out=way_out)])
     return chosen, np.take_along_axis(np.broadcast_to(table, score.shape), chosen[None], axis=0)[0]
+
+
+def wider(one: Column, other: Column, formats: Shelf) -> Column:
+    """The format with more bits of two, per design; the first of equals."""
+    bits = formats.columns["bits"]
+    more = bits[formats.rows_of(as_names(other))] > bits[formats.rows_of(as_names(one))]
+    chosen = np.where(more, np.asarray(other), np.asarray(one))
+    return chosen if chosen.ndim else str(chosen)
 
 
 def rank(want: str, have: str, formats: Shelf, library: Library) -> float:

@@ -68,7 +68,7 @@ def evaluate_command(
         "prefill_tokens": prefill,
         "disaggregated": None if pools is None else int(pools),
     }
-    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
+    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations or weights}
     job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
@@ -156,13 +156,13 @@ def compare_command(
 ) -> None:
     """The same job on several chips, ranked."""
     from dse.analysis.comparison import compare, job_of
-    from dse.catalogue import open_catalogue
+    from dse.catalogue import list_entries, open_catalogue
     from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
     job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
-    names = [entry["name"] for entry in found.names("chip")] if chips == "all" else [n.strip() for n in chips.split(",")]
+    names = [entry["name"] for entry in list_entries("chip", found)] if chips == "all" else [n.strip() for n in chips.split(",")]
     comparison = compare(found, job, names)
     if report is not None:
         from dse.reporting import write_report

@@ -104,10 +104,11 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
 def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, folder: Path) -> Comparison:
     """Found designs, written as chip files, against every chip of the catalogue."""
     from dse.analysis.comparison import compare
+    from dse.catalogue import list_entries
     from dse.search.outcome import found_candidates
 
     found = found_candidates(study, space, job, catalogue, folder / "chips")
-    names = [entry["name"] for entry in catalogue.names("chip") if entry["name"] not in {one.name for one in found}]
+    names = [entry["name"] for entry in list_entries("chip", catalogue) if entry["name"] not in {one.name for one in found}]
     return compare(catalogue, job, names, found)
 
 
@@ -234,11 +235,11 @@ def report_command(
     quiet()
     found = open_catalogue(catalogue)
     plan = recipe_of(found, recipe)
-    box = load_space(plan.space, found)
-    job = job_of(found, plan.model or box.model, plan.traffic or box.traffic, plan.price_basis or box.price_basis)
-    study = create(open_storage("memory:"), plan_of(box, job, list(plan.objectives), plan.sampler, plan.seed, plan.trials), recipe)
+    job = job_of(found, plan.model, plan.traffic, plan.price_basis)
+    begun = plan_of(load_space(plan.space, found), job, plan.objectives, plan.sampler, plan.seed, plan.trials)
+    study = create(open_storage("memory:"), begun, plan.name)
     run_with_progress(found, study, plan.trials, as_json)
-    finish(found, study, "memory:", output or Path("results") / recipe, as_json)
+    finish(found, study, "memory:", output or Path("results") / plan.name, as_json)
 
 
 def add_to(app: Any) -> None:

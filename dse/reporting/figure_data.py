@@ -68,6 +68,7 @@ class Mark(NamedTuple):
     """A chip on the heat map, in cells from the lower left corner."""
 
     name: str
+    found: bool
     column: float
     row: float
 
@@ -89,7 +90,10 @@ class HeatMap(NamedTuple):
 
 
 class Roofline(NamedTuple):
-    """Operators of one chip under its roofs: peak and sustained matrix rate [FLOP/s], vector rate, bandwidths [bytes/s]."""
+    """Operators of one chip under its roofs.
+
+    peak, sustained: of the matrix units [FLOP/s]; memory_bandwidth, sram_bandwidth: as software reaches them [bytes/s].
+    """
 
     name: str
     points: list[OperatorPoint]
@@ -197,7 +201,7 @@ def best_in_cells(columns: np.ndarray, rows: np.ndarray, values: np.ndarray, sha
 
 
 def heat_map(study: StudyRecord, candidates: list[Candidate]) -> HeatMap | None:
-    """The map of a study, with the chips of the catalogue on it; None where the study lacks the columns or a success."""
+    """The map of a study, with chips marked on it; None where the study lacks the columns or a feasible trial."""
     wanted = ("sram_capacity", "memory_bandwidth", "tokens_per_dollar")
     columns = study.trials | study.values
     if "sram_capacity" not in columns and "sram.capacity" in columns:
@@ -235,7 +239,7 @@ def marks_on(
         else:
             row = 0.5 if none else float("nan")
         if np.isfinite(column + row):
-            marks.append(Mark(item.name, column, row))
+            marks.append(Mark(item.name, item.status == FOUND, column, row))
         else:
             outside.append(item.name)
     return marks, outside
@@ -306,8 +310,8 @@ def time_bars(job: Job, candidates: list[Candidate]) -> list[Bars]:
     works = [{name: 1e3 * part for name, part in chip_time_parts(item.metrics).items()} for item in candidates]
     limit = [1e3 * allowed] * len(candidates) if allowed < 1e6 else None
     return [
-        stacked("Time per output token, seen by one user", "ms", candidates, waits, limit, "limit"),
-        stacked("Chip time per output token, prefill included", "chip-ms", candidates, works),
+        stacked("Time per output token", "ms", candidates, waits, limit, "limit"),
+        stacked("Chip time per output token", "chip-ms", candidates, works),
     ]
 
 

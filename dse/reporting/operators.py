@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dse.analysis.comparison import Candidate, Job
+from dse.arrays import Number
 from dse.hardware.chip import Chip
 from dse.timing.inference import decode_tokens, lengths_of, prefill_tokens, row_weights
-from dse.timing.memory import Residency, elements_held, footprint, residency
-from dse.timing.roofline import RESOURCES, operator_demand, rates_of
-from dse.workload.operators import OPERATORS, Product, Tokens, operator_table
+from dse.timing.mapping import Mapping
+from dse.timing.memory import elements_held, footprint, residency
+from dse.timing.roofline import RESOURCES, Demand, run_table
+from dse.workload.operators import OPERATORS, Product, operator_table
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
 
 __all__ = ["PHASES", "OperatorPoint", "operator_points"]
 
@@ -37,29 +43,31 @@ class OperatorPoint:
     binds: str
 
 
-def layout(job: Job, candidate: Candidate) -> tuple[list[Tokens], Residency]:
-    """Tokens of the prefill and of the decode pass, and where weights and state lie."""
-    model, mapping, chip = job.transformer, candidate.mapping, candidate.chip
-    lengths = lengths_of(job.requests, model)
-    passes = [
-        prefill_tokens(lengths, mapping),
-        decode_tokens(lengths, mapping, job.assumptions.serving.draft_tokens),
-    ]
-    most = max(float(tokens.total) for tokens in passes)
+@jax.jit
+def demands(
+    model: Transformer, requests: Traffic, drafted: Number, chip: Chip, mapping: Mapping
+) -> list[tuple[Demand, Number]]:
+    """Demand of every row of the prefill and of the decode pass, one layer each, and how often each row counts."""
+    lengths = lengths_of(requests, model)
+    passes = [prefill_tokens(lengths, mapping), decode_tokens(lengths, mapping, drafted)]
+    tables = [operator_table(model, mapping, tokens) for tokens in passes]
+    most = jnp.maximum(passes[0].total, passes[1].total)
     contexts = (lengths.decode, lengths.window_decode)
-    held = elements_held(model, mapping, operator_table(model, mapping, passes[1]), contexts, most)
-    return passes, residency(chip, footprint(chip, held))
+    place = residency(chip, footprint(chip, elements_held(model, mapping, tables[1], contexts, most)))
+
+    def alone(table: Product) -> Demand:
+        return jax.vmap(lambda chosen: run_table(table, chip, place, chosen)[0])(jnp.eye(len(OPERATORS)))
+
+    return [(alone(table), row_weights(model, mapping, table)) for table in tables]
 
 
-def points_of(phase: str, table: Product, weights: np.ndarray, chip: Chip, place: Residency) -> list[OperatorPoint]:
+def points_of(phase: str, demand: Demand, weights: np.ndarray) -> list[OperatorPoint]:
     """The rows of a table that count."""
-    demand = operator_demand(table, chip, rates_of(chip), place)
     busy = {name: np.broadcast_to(getattr(demand, name), weights.shape) for name in (*RESOURCES, "fixed")}
-    flop = 2.0 * np.asarray(demand.macs)
+    flop, time = 2.0 * np.asarray(demand.macs), np.asarray(demand.time)
     with np.errstate(divide="ignore", invalid="ignore"):
         memory = flop / (np.asarray(demand.memory_bytes) + np.asarray(demand.far_bytes))
         sram = flop / np.asarray(demand.sram_bytes)
-    time = np.asarray(demand.time)
     return [
         OperatorPoint(
             phase=phase,
@@ -78,10 +86,9 @@ def points_of(phase: str, table: Product, weights: np.ndarray, chip: Chip, place
 
 def operator_points(job: Job, candidate: Candidate) -> list[OperatorPoint]:
     """The operators of the prefill and of the decode pass of a candidate under its mapping, in float64."""
-    passes, place = layout(job, candidate)
+    given = (job.transformer, job.requests, job.assumptions.serving.draft_tokens, candidate.chip, candidate.mapping)
+    both = demands(*jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), given))
     found = []
-    for phase, tokens in zip(PHASES, passes, strict=True):
-        table = operator_table(job.transformer, candidate.mapping, tokens)
-        weights = np.asarray(row_weights(job.transformer, candidate.mapping, table))
-        found += points_of(phase, table, weights, candidate.chip, place)
+    for phase, (demand, weights) in zip(PHASES, both, strict=True):
+        found += points_of(phase, demand, np.asarray(weights))
     return found

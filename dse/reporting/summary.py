@@ -14,9 +14,9 @@ from dse.reporting.breakdown import (
     power_parts,
     resource_shares,
 )
+from dse.reporting.text import quantity
 from dse.timing.inference import Pass
 from dse.timing.mapping import Mapping
-from dse.units import readable
 
 __all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reasons"]
 
@@ -60,7 +60,7 @@ def binds(metrics: Metrics) -> str:
 def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
     """Need, limit and dimension of each limit, in the order of LIMITS; need is a ratio where only that is known."""
     hardware, service = metrics.hardware, metrics.service
-    needs: dict[str, tuple[float, str]] = {
+    needs: dict[str, tuple[Any, str]] = {
         "silicon_area": (hardware.die_area, "mm2"),
         "idle_power": (hardware.static_power, "W"),
         "memory": (metrics.footprint.total, "bytes"),
@@ -95,7 +95,7 @@ def reasons(metrics: Metrics) -> list[str]:
     for name, (need, limit, dimension) in limit_numbers(metrics).items():
         excess = float(getattr(metrics.limits, name))
         if excess > 0.0 or math.isnan(excess):
-            texts = {"need": readable(need, dimension, 3), "limit": readable(limit, dimension, 3)}
+            texts = {"need": quantity(need, dimension), "limit": quantity(limit, dimension)}
             found.append(SENTENCES[name].format(ratio=ratio_text(1.0 + excess), **texts))
     return found
 

@@ -10,31 +10,22 @@ import numpy as np
 
 from dse.analysis.comparison import Candidate, Comparison, Job
 from dse.best_mapping import evaluate_pairs
-from dse.catalogue.errors import CatalogueError
-from dse.catalogue.listing import used_sources
-from dse.catalogue.read import Entry
-from dse.catalogue.store import Catalogue
 from dse.evaluate import LIMITS
 from dse.reporting.breakdown import SECONDS_PER_HOUR
 from dse.reporting.summary import binds, limit_numbers, mapping_text, reasons
-from dse.sources import KINDS, Source
 
 __all__ = [
     "FOUND",
     "LimitRow",
-    "ProvenanceRow",
     "RankingRow",
     "Rejected",
     "StudyRecord",
-    "entries_of",
     "limit_rows",
     "modelled_costs",
     "price_note",
     "price_source",
-    "provenance_rows",
     "ranking",
     "rejected",
-    "works_of",
 ]
 
 FOUND = "found"
@@ -120,21 +111,10 @@ class Rejected:
     reasons: list[str]
 
 
-@dataclass(frozen=True)
-class ProvenanceRow:
-    """How many figures of a candidate are of each kind."""
-
-    name: str
-    counts: dict[str, int]
-
-
 def formats_of(candidate: Candidate) -> str:
-    """Formats of weights, activations and state; one name where they agree."""
-    roles = {"weights": "w", "activations": "a", "kv_cache": "kv"}
-    names = {role: str(candidate.values.get(f"numerics.{role}", "native")) for role in roles}
-    if len(set(names.values())) == 1:
-        return names["weights"]
-    return " ".join(f"{short}:{names[role]}" for role, short in roles.items())
+    """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree."""
+    names = [str(candidate.values.get(f"numerics.{role}", "native")) for role in ("weights", "activations", "kv_cache")]
+    return names[0] if len(set(names)) == 1 else "/".join(names)
 
 
 def price_source(job: Job, candidate: Candidate) -> str:
@@ -229,44 +209,3 @@ def rejected(comparison: Comparison) -> list[Rejected]:
         for item in comparison.candidates
         if not item.feasible
     ]
-
-
-def entries_of(catalogue: Catalogue, comparison: Comparison, study: StudyRecord | None = None) -> dict[str, Entry]:
-    """The catalogue's entries that a comparison rests on, by 'kind/name'."""
-    job = comparison.job
-    wanted = [("chip", item.name) for item in comparison.candidates if item.status != FOUND]
-    wanted += [("transformer", job.model), ("traffic", job.traffic), ("economics", "default")]
-    if study is not None:
-        wanted.append(("space", study.space))
-    entries = {}
-    for kind, name in wanted:
-        try:
-            entries[f"{kind}/{name}"] = catalogue.entry(kind, name)
-        except CatalogueError:
-            continue
-    return entries
-
-
-def provenance_rows(
-    comparison: Comparison, entries: dict[str, Entry], study: StudyRecord | None = None
-) -> list[ProvenanceRow]:
-    """Kinds of the figures of each candidate; what a search chose is hypothetical, a figure without a kind a choice."""
-    rows = []
-    for candidate in comparison.candidates:
-        entry = entries.get(f"chip/{candidate.name}")
-        counts: Counter[str] = Counter()
-        if entry is not None:
-            counts.update(cited.kind or "choice" for cited in entry.figures.values())
-        else:
-            space = entries.get(f"space/{study.space}") if study is not None else None
-            figures = space.figures if space is not None else {}
-            counts.update(
-                figures[path].kind or "choice" if path in figures else "hypothetical" for path in candidate.values
-            )
-        rows.append(ProvenanceRow(candidate.name, {kind: counts[kind] for kind in (*KINDS, "choice")}))
-    return rows
-
-
-def works_of(entries: dict[str, Entry], catalogue: Catalogue) -> list[Source]:
-    """The bibliography of a report."""
-    return used_sources(entries.values(), catalogue.library)

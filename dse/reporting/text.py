@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["significant", "spoken"]
+from dse.units import readable
+
+__all__ = ["counted", "quantity", "significant", "spoken"]
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -26,3 +28,21 @@ def significant(value: float, digits: int = 3) -> str:
 def spoken(names: list[str]) -> str:
     """Names as one enumerates them: 'a, b and c'."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def counted(value: float) -> str:
+    """A count: whole where it is, else with three significant digits.
+
+    >>> counted(8192.0), counted(3.98)
+    ('8,192', '3.98')
+    """
+    return f"{value:,.0f}" if math.isfinite(value) and value == round(value) else significant(value)
+
+
+def quantity(value: float, dimension: str) -> str:
+    """A value [base units] with three significant digits in a familiar unit, never with an exponent.
+
+    >>> quantity(2499.9, "mm2"), quantity(3.35e12, "bytes/s")
+    ('2500 mm2', '3.35 TB/s')
+    """
+    return readable(float(f"{value:.3g}"), dimension, 9) if math.isfinite(value) else "–"

@@ -12,7 +12,7 @@ import optuna
 
 import dse.search.study as studies
 from dse.analysis.comparison import job_of
-from dse.catalogue.space import load_space
+from dse.catalogue import load_space
 from dse.catalogue.store import Catalogue
 from dse.search.samplers import make_sampler
 from dse.search.space import distributions, suggest

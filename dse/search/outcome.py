@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from dse.analysis.comparison import Candidate, Job, evaluate_candidate
 from dse.catalogue.build import build_chips
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.schema import ReportDocument
 from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.catalogue.write import write_chip
@@ -121,6 +122,7 @@ def export(study: optuna.Study, path: Path) -> int:
 class Recipe:
     """How a committed comparison is made again: the arguments of `dse study run`."""
 
+    name: str
     space: str
     model: str
     traffic: str
@@ -133,15 +135,16 @@ class Recipe:
 
 def recipe_of(catalogue: Catalogue, name: str) -> Recipe:
     """A recipe of reports/ by name; CatalogueError for unknown ones or faulty files."""
-    values = catalogue.entry("report", name).values
-    objectives = tuple(part.strip() for part in str(values["objective"]).split(","))
+    entry = catalogue.entry("report", name)
+    document = entry.document
+    assert isinstance(document, ReportDocument)
+    job = {key: str(entry.values[key]) for key in ("space", "model", "traffic")}
     return Recipe(
-        space=str(values["space"]),
-        model=str(values.get("model", "")),
-        traffic=str(values.get("traffic", "")),
-        price_basis=str(values.get("price_basis", "")),
-        objectives=objectives,
-        sampler=str(values["sampler"]),
-        seed=int(values["seed"]),
-        trials=int(values["trials"]),
+        name=entry.name,
+        **job,
+        price_basis=document.price_basis,
+        objectives=document.objectives,
+        sampler=document.sampler,
+        seed=document.seed,
+        trials=document.trials,
     )

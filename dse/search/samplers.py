@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
@@ -82,4 +84,7 @@ def make_sampler(name: str, seed: int, objectives: int) -> BaseSampler:
     if name == "cmaes" and objectives > 1:
         way_out = "use nsga2 or tpe, or one objective"
         raise CatalogueError([Problem("cmaes takes one objective", value=f"{objectives} objectives", way_out=way_out)])
-    return SAMPLERS[name](seed, objectives)
+    with warnings.catch_warnings():
+        # Grouped parameters are what conditional fields need; Optuna still calls them experimental.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return SAMPLERS[name](seed, objectives)

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import optuna
-from optuna.distributions import FloatDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
@@ -97,7 +96,6 @@ def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
         sampler=optuna.samplers.RandomSampler(),
         directions=["maximize"] * len(plan.objectives),
     )
-    study.set_metric_names(list(plan.objectives))
     study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
     return study
 

@@ -1,13 +1,29 @@
-"""How long do chips take to exchange data? Latency and bandwidth of each collective on each topology."""
+"""How long do chips take to exchange data? Latency and bandwidth of each collective on each topology.
+
+Every exchange is a fixed time and a time per byte, which depend on the chip and on the group but not on what is sent; so
+they are computed once and serve every pass.
+"""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
-from dse.arrays import Number, ceil_div
+from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip, Link
 
-__all__ = ["all_gather", "all_reduce", "all_to_all", "hops", "send"]
+__all__ = ["Exchange", "all_gather", "all_reduce", "all_to_all", "hops", "send"]
+
+
+@pytree
+class Exchange:
+    """Alpha-beta cost: fixed [s] and per byte of the array [s/byte]."""
+
+    fixed: Number
+    per_byte: Number
+
+    def time(self, size: Number) -> Number:
+        """Time for an array of so many bytes [s]."""
+        return self.fixed + size * self.per_byte
 
 
 def hops(participants: Number, dimensions: Number) -> Number:
@@ -30,58 +46,65 @@ def split_group(chip: Chip, participants: Number) -> tuple[Number, Number]:
     return inside, ceil_div(participants, chip.scale_up.domain)
 
 
-def exchange(link: Link, participants: Number, sent: Number, rounds: float, chip: Chip) -> Number:
-    """Alpha-beta time: rounds of latency and the bytes that a chip sends over its links [s]."""
-    active = jnp.where(participants > 1.0, 1.0, 0.0)
-    latency = rounds * hops(participants, link.dimensions) * link.latency
-    return active * (latency + chip.execution.collective_time) + sent / (
-        jnp.maximum(link.bandwidth, 1.0) * chip.execution.network_efficiency
+def seconds_per_byte(link: Link, chip: Chip) -> Number:
+    """Time of one byte on all links of a chip, one direction, with what software achieves of them [s/byte]."""
+    return 1.0 / (jnp.maximum(link.bandwidth, 1.0) * chip.execution.network_efficiency)
+
+
+def exchange(chip: Chip, participants: Number, near: Number, far: Number, rounds: float) -> Exchange:
+    """An exchange in the scale-up domain, then between domains where the group leaves it.
+
+    near, far: share of the array that a chip sends over each network [1]; rounds: times the latency is paid [1]. The
+    software floor is paid once in each network that takes part.
+    """
+    inside, domains = split_group(chip, participants)
+    floor = chip.execution.collective_time
+    up = rounds * hops(inside, chip.scale_up.dimensions) * chip.scale_up.latency
+    out = rounds * hops(domains, chip.scale_out.dimensions) * chip.scale_out.latency
+    return Exchange(
+        fixed=jnp.where(inside > 1.0, up + floor, 0.0) + jnp.where(domains > 1.0, out + floor, 0.0),
+        per_byte=near * seconds_per_byte(chip.scale_up, chip) + far * seconds_per_byte(chip.scale_out, chip),
     )
 
 
-def all_gather(chip: Chip, participants: Number, size: Number) -> Number:
-    """Time until every chip has the whole of an array of which each held a part [s].
+def all_gather(chip: Chip, participants: Number) -> Exchange:
+    """Until every chip has the whole of an array of which each held a part.
 
-    participants [1]; size: the whole array [bytes]. Each chip sends (n - 1) / n of it, in the scale-up domain
-    first, then between domains. Thakur, Rabenseifner, Gropp, IJHPCA 19 (2005).
+    participants [1]. Each chip sends (n - 1) / n of the array, in the scale-up domain first, then between domains.
+    Thakur, Rabenseifner, Gropp, IJHPCA 19 (2005).
     """
     inside, domains = split_group(chip, participants)
-    near = exchange(chip.scale_up, inside, size * (1.0 - 1.0 / inside), 1.0, chip)
-    far = exchange(chip.scale_out, domains, size / inside * (1.0 - 1.0 / domains), 1.0, chip)
-    return near + far
+    return exchange(chip, participants, 1.0 - 1.0 / inside, (1.0 - 1.0 / domains) / inside, 1.0)
 
 
-def all_reduce(chip: Chip, participants: Number, size: Number) -> Number:
-    """Time to sum an array over all chips of a group [s]: a reduce-scatter, then an all-gather of the same cost.
+def all_reduce(chip: Chip, participants: Number) -> Exchange:
+    """To sum an array over all chips of a group: a reduce-scatter, then an all-gather of the same cost.
 
-    participants [1]; size: the array [bytes]. The software floor is paid once, not twice.
+    participants [1]. The software floor is paid once, not twice.
     """
     inside, domains = split_group(chip, participants)
-    near = exchange(chip.scale_up, inside, 2.0 * size * (1.0 - 1.0 / inside), 2.0, chip)
-    far = exchange(chip.scale_out, domains, 2.0 * size / inside * (1.0 - 1.0 / domains), 2.0, chip)
-    return near + far
+    return exchange(chip, participants, 2.0 * (1.0 - 1.0 / inside), 2.0 * (1.0 - 1.0 / domains) / inside, 2.0)
 
 
-def all_to_all(chip: Chip, participants: Number, size: Number) -> Number:
-    """Time in which every chip sends a part of its array to every other [s].
+def all_to_all(chip: Chip, participants: Number) -> Exchange:
+    """In which every chip sends a part of its array to every other.
 
-    participants [1]; size: bytes that leave one chip if none of them stay [bytes]. On a ring or torus a byte
-    travels a quarter of the way around each axis on average and takes its share of the links.
+    participants [1]; the array: bytes that leave one chip if none of them stay. On a ring or torus a byte travels a
+    quarter of the way around each axis on average and takes its share of the links.
     """
-    inside, domains = split_group(chip, participants)
+    inside, _ = split_group(chip, participants)
     detour = jnp.maximum(hops(inside, chip.scale_up.dimensions) / 2.0, 1.0)
-    local = size * (inside - 1.0) / participants * detour
-    near = exchange(chip.scale_up, inside, local, 1.0, chip)
-    remote = size * (participants - inside) / participants
-    return near + exchange(chip.scale_out, domains, remote, 1.0, chip)
+    near = (inside - 1.0) / participants * detour
+    return exchange(chip, participants, near, (participants - inside) / participants, 1.0)
 
 
-def send(chip: Chip, participants: Number, size: Number) -> Number:
-    """Time to pass an array to the next pipeline stage [s].
+def send(chip: Chip, participants: Number) -> Exchange:
+    """To pass an array to the next pipeline stage, inside the scale-up domain when all stages fit in it.
 
-    participants: chips of all stages together [1]; size [bytes]. Inside the scale-up domain when all of them fit.
+    participants: chips of all stages together [1].
     """
     inside = participants <= chip.scale_up.domain
-    rate = jnp.where(inside, chip.scale_up.bandwidth, chip.scale_out.bandwidth)
-    latency = jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency)
-    return latency + size / (jnp.maximum(rate, 1.0) * chip.execution.network_efficiency)
+    up, out = seconds_per_byte(chip.scale_up, chip), seconds_per_byte(chip.scale_out, chip)
+    return Exchange(
+        fixed=jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency), per_byte=jnp.where(inside, up, out)
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
-from dse.arrays import Number, ceil_div, pytree
+from dse.arrays import Number, ceil_div, leaf_names, pytree
 from dse.hardware.chip import Chip
 from dse.hardware.power import EventEnergy
-from dse.timing.collectives import all_gather, all_reduce, all_to_all, send
+from dse.timing.collectives import Exchange, all_gather, all_reduce, all_to_all, send
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Residency, stage_share
 from dse.timing.roofline import Demand, class_times, run_table
@@ -15,7 +16,17 @@ from dse.workload.operators import Product, Tokens
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Lengths", "Pass", "decode_tokens", "lengths_of", "prefill_tokens", "row_weights", "run_pass"]
+__all__ = [
+    "Exchanges",
+    "Lengths",
+    "Pass",
+    "decode_tokens",
+    "exchanges_of",
+    "lengths_of",
+    "prefill_tokens",
+    "row_weights",
+    "run_pass",
+]
 
 
 @pytree
@@ -134,29 +145,45 @@ def row_weights(model: Transformer, mapping: Mapping, table: Product) -> Number:
     return layers.at[-1].set(table.layers[-1] / mapping.pipeline_parallel)
 
 
-def exchanges(chip: Chip, model: Transformer, mapping: Mapping, tokens: Tokens) -> dict[str, Number]:
-    """Communication of one stage [s]: reductions, expert dispatch, context exchange, hand-over to the next stage."""
+@pytree
+class Exchanges:
+    """Communication of one stage by kind, each over all of its layers."""
+
+    reduction: Exchange
+    dispatch: Exchange
+    context_exchange: Exchange
+    pipeline: Exchange
+
+
+def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping) -> Exchanges:
+    """What one stage exchanges in a pass, per byte of the residual stream of its new tokens.
+
+    Reductions after every sub-layer, over the chips that share it; dispatch to experts and back; the context of a
+    sequence among the chips that share it; hand-over to the next stage.
+    """
     share = stage_share(model.layers, mapping)
-    row = tokens.total * model.hidden
-    size = row * chip.numerics.activation
     mixers = model.attention.layers + model.attention.window_layers + model.latent.layers
     mixing = (mixers + model.state_space.layers) / model.blocks_per_reduction
     feeding = (model.feed_forward.layers + model.experts.layers) / model.blocks_per_reduction
     copy = mapping.tensor_parallel * mapping.context_parallel
     dealt = mapping.expert_parallel > 1.0
     routed = jnp.where(dealt, model.experts.layers / model.blocks_per_reduction, 0.0)
-    over_copy = all_reduce(chip, copy, size)
-    over_tensor = jnp.where(mapping.context_parallel > 1.0, all_reduce(chip, mapping.tensor_parallel, size), over_copy)
-    sent = size * model.experts.active / copy
-    dispatched = 2.0 * all_to_all(chip, jnp.where(dealt, mapping.expert_parallel, 1.0), sent)
-    stages = mapping.pipeline_parallel
-    many = jnp.where(stages > 1.0, 1.0, 0.0)
-    return {
-        "reduction": share * (mixing * over_tensor + (feeding - routed) * over_copy),
-        "dispatch": share * routed * dispatched,
-        "context_exchange": share * mixers * all_gather(chip, mapping.context_parallel, size),
-        "pipeline": many * send(chip, chips_of(mapping) / mapping.data_parallel, size / copy),
-    }
+    over_tensor, over_copy = all_reduce(chip, mapping.tensor_parallel), all_reduce(chip, copy)
+    dispatch = all_to_all(chip, jnp.where(dealt, mapping.expert_parallel, 1.0))
+    passing = send(chip, chips_of(mapping) / mapping.data_parallel)
+    many = jnp.where(mapping.pipeline_parallel > 1.0, 1.0, 0.0)
+    sent = model.experts.active / copy
+
+    def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
+        return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte)
+
+    mixed, fed = times(share * mixing, over_tensor), times(share * (feeding - routed), over_copy)
+    return Exchanges(
+        reduction=jax.tree.map(jnp.add, mixed, fed),
+        dispatch=times(2.0 * share * routed, dispatch, sent),
+        context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
+        pipeline=times(many, passing, 1.0 / copy),
+    )
 
 
 def run_pass(
@@ -167,18 +194,20 @@ def run_pass(
     weights: Number,
     tokens: Tokens,
     place: Residency,
+    talk: Exchanges,
     energy: EventEnergy,
     static: Number,
 ) -> Pass:
     """Time and energy of one pass on one stage.
 
-    table: operators of the pass; weights: times that each row counts; place: residency; energy: per event; static: power without work [W].
+    table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the stage; energy: per event; static: power without work [W].
     Communication hides behind arithmetic as far as the software overlaps it. When the dynamic energy would exceed the
     power limit, the clock slows until it does not: time is at least energy / (limit - static).
     """
     demand, times = run_table(table, chip, place, weights)
-    talk = exchanges(chip, model, mapping, tokens)
-    sent = sum(talk.values())
+    size = tokens.total * model.hidden * chip.numerics.activation
+    spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges)}
+    sent = sum(spent.values())
     hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
     dynamic = (
         demand.macs * energy.mac
@@ -186,7 +215,7 @@ def run_pass(
         + demand.sram_bytes * energy.sram
         + demand.memory_bytes * energy.memory
         + demand.far_bytes * energy.far_memory
-        + link_energy(chip, model, mapping, tokens)
+        + size * link_energy(chip, model, mapping)
     )
     step = chip.execution.step_time / mapping.pipeline_parallel
     free = demand.time + sent - hidden + step
@@ -195,7 +224,7 @@ def run_pass(
     return Pass(
         time=time,
         classes=class_times(times),
-        **talk,
+        **spent,
         hidden=hidden,
         step=step,
         throttled=time - free,
@@ -204,12 +233,11 @@ def run_pass(
     )
 
 
-def link_energy(chip: Chip, model: Transformer, mapping: Mapping, tokens: Tokens) -> Number:
-    """Energy of the bytes that one chip sends in one pass of one stage [J], all at the rate of the scale-up links."""
+def link_energy(chip: Chip, model: Transformer, mapping: Mapping) -> Number:
+    """Energy that one chip spends on links per byte of the residual stream [J/byte], at the scale-up links' rate."""
     share = stage_share(model.layers, mapping)
-    size = tokens.total * model.hidden * chip.numerics.activation
     copy = mapping.tensor_parallel * mapping.context_parallel
-    reductions = 2.0 * model.layers * share * 2.0 * size * (1.0 - 1.0 / copy)
+    reductions = 2.0 * model.layers * share * 2.0 * (1.0 - 1.0 / copy)
     routed = jnp.where(mapping.expert_parallel > 1.0, model.experts.layers, 0.0)
-    dispatched = 2.0 * routed * share * size * model.experts.active / copy
+    dispatched = 2.0 * routed * share * model.experts.active / copy
     return (reductions + dispatched) * chip.scale_up.energy

@@ -11,7 +11,7 @@ from dse.timing.matrix_unit import matrix_cycles
 from dse.timing.memory import Residency, reuse_limits
 from dse.workload.operators import CLASSES, OPERATORS, Product
 
-__all__ = ["RESOURCES", "Demand", "Rates", "operator_demand", "rates_of", "run_table"]
+__all__ = ["RESOURCES", "Demand", "Rates", "Usage", "class_times", "operator_usage", "rates_of", "run_table"]
 
 RESOURCES = ("matrix", "vector", "sram", "memory", "far_memory")
 
@@ -65,46 +65,47 @@ def rates_of(chip: Chip) -> Rates:
     )
 
 
-def operator_demand(product: Product, chip: Chip, rates: Rates, place: Residency) -> Demand:
-    """What one operator of one layer asks for.
+@pytree
+class Usage:
+    """What one operator of one layer uses: seconds of the matrix units, bytes from SRAM and from main memory, and the
+    time of its slowest resource with the fixed cost [s].
+    """
+
+    matrix: Number
+    sram_bytes: Number
+    memory_bytes: Number
+    time: Number
+
+
+def stored_bytes(product: Product, chip: Chip) -> Number:
+    """Bytes of weights or of state that an operator reads, in their format [bytes]."""
+    numerics = chip.numerics
+    return product.stored * (numerics.weight + product.state * (numerics.state - numerics.weight))
+
+
+def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency) -> Usage:
+    """What one operator of one layer uses.
 
     Time is the largest of: matrix clocks on the real shape; vector work; SRAM traffic, at least what tiling for the
     local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
     SRAM; far-memory traffic. Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
-    numerics = chip.numerics
     is_state = product.state
-    imbalance = 1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0)
-    tokens = product.tokens * imbalance
+    tokens = product.tokens * (1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0))
     cycles = matrix_cycles(tokens, product.inner, product.outer, product.products, chip.matrix)
-    macs = product.macs
-    stored = product.stored * (numerics.weight + is_state * (numerics.state - numerics.weight))
-    moved = product.moved * numerics.activation
+    stored = stored_bytes(product, chip)
+    moved = product.moved * chip.numerics.activation
     near = place.weights_in_sram + is_state * (place.state_in_sram - place.weights_in_sram)
     far = place.weights_far * (1.0 - is_state)
     compulsory = stored + moved
-    sram_bytes = jnp.maximum(compulsory, macs * rates.local_reuse)
-    refetched = jnp.maximum(macs * rates.shared_reuse - compulsory, 0.0)
+    sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
+    refetched = jnp.maximum(product.macs * rates.shared_reuse - compulsory, 0.0)
     memory_bytes = stored * (1.0 - near - far) + (moved + refetched) * place.spill
-    far_bytes = stored * far
-    times = {
-        "matrix": cycles * product.repeat * rates.clock,
-        "vector": product.vector * rates.vector,
-        "sram": sram_bytes * rates.sram,
-        "memory": memory_bytes * rates.memory,
-        "far_memory": far_bytes * rates.far_memory,
-    }
-    slowest = jnp.maximum(jnp.maximum(times["matrix"], times["vector"]), times["sram"])
-    slowest = jnp.maximum(jnp.maximum(slowest, times["memory"]), times["far_memory"])
-    return Demand(
-        **times,
-        fixed=chip.execution.operator_time,
-        time=slowest + chip.execution.operator_time,
-        macs=macs,
-        operations=product.vector,
-        sram_bytes=sram_bytes,
-        memory_bytes=memory_bytes,
-        far_bytes=far_bytes,
+    matrix = cycles * product.repeat * rates.clock
+    slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)
+    slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), stored * far * rates.far_memory)
+    return Usage(
+        matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + chip.execution.operator_time
     )
 
 
@@ -119,23 +120,44 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
     shape = jnp.broadcast_shapes(jnp.shape(table.tokens)[1:], jnp.shape(place.spill), jnp.shape(rates.clock))
     zero = jnp.zeros(shape, jnp.result_type(place.spill))
 
-    def whole(value: Number) -> Number:
-        return jnp.broadcast_to(value, shape).astype(zero.dtype)
-
-    def step(total: Demand, row: tuple[Product, Number]) -> tuple[Demand, Number]:
+    def step(total: Usage, row: tuple[Product, Number]) -> tuple[Usage, Number]:
         product, weight = row
 
-        def count(total: Demand) -> tuple[Demand, Number]:
-            demand = jax.tree.map(lambda part: whole(part * weight), operator_demand(product, chip, rates, place))
-            return jax.tree.map(jnp.add, total, demand), demand.time
+        def count(total: Usage) -> tuple[Usage, Number]:
+            used = jax.tree.map(lambda part: part * weight + zero, operator_usage(product, chip, rates, place))
+            return jax.tree.map(jnp.add, total, used), used.time
 
-        def skip(total: Demand) -> tuple[Demand, Number]:
+        def skip(total: Usage) -> tuple[Usage, Number]:
             return total, zero
 
         return jax.lax.cond(jnp.any(weight > 0), count, skip, total)
 
-    start = Demand(**dict.fromkeys(Demand.__dataclass_fields__, zero))
-    return jax.lax.scan(step, start, (table, weights))
+    start = Usage(matrix=zero, sram_bytes=zero, memory_bytes=zero, time=zero)
+    used, times = jax.lax.scan(step, start, (table, weights))
+    return demand_of(used, table, chip, rates, place, weights), times
+
+
+def demand_of(
+    used: Usage, table: Product, chip: Chip, rates: Rates, place: Residency, weights: Number
+) -> Demand:
+    """The whole demand from what the scan has summed; the rest is linear in the table and needs no scan."""
+    operations = (table.vector * weights).sum(0)
+    weight_bytes = (table.stored * (1.0 - table.state) * weights).sum(0) * chip.numerics.weight
+    far_bytes = weight_bytes * place.weights_far
+    return Demand(
+        matrix=used.matrix,
+        vector=operations * rates.vector,
+        sram=used.sram_bytes * rates.sram,
+        memory=used.memory_bytes * rates.memory,
+        far_memory=far_bytes * rates.far_memory,
+        fixed=weights.sum(0) * chip.execution.operator_time,
+        time=used.time,
+        macs=(table.macs * weights).sum(0),
+        operations=operations,
+        sram_bytes=used.sram_bytes,
+        memory_bytes=used.memory_bytes,
+        far_bytes=far_bytes,
+    )
 
 
 def class_times(times: Number) -> dict[str, Number]:

@@ -1,0 +1,326 @@
+"""How do the figures look? Drawings of the data that figure_data computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
+
+from dse.reporting.figure_data import Bars, Front, FrontFigure, HeatMap, History, Roofline
+from dse.reporting.labels import Label, place_labels
+from dse.reporting.style import ACCENT, FAMILY_COLOURS, INK, MUTED, PART_COLOURS, PART_NAMES, RULE, plain_log
+from dse.reporting.text import quantity, significant
+
+__all__ = ["draw_bars", "draw_fronts", "draw_heat_map", "draw_history", "draw_roofline"]
+
+
+def window(fronts: list[Front], least_speed: float) -> tuple[float, float, float, float]:
+    """Bounds of the figure: no slower than a sixth of what is allowed, not much dearer than the bulk of the chips."""
+    speeds = np.concatenate([front.speed for front in fronts])
+    costs = np.concatenate([front.usd for front in fronts])
+    slow = max(float(speeds.min()), least_speed / 6.0 if least_speed else 0.5)
+    cheap = float(costs[speeds >= slow].min()) if (speeds >= slow).any() else float(costs.min())
+    chosen = [front.best[1] for front in fronts if front.best is not None and front.best[1] <= 100.0 * cheap]
+    dear = 3.0 * max(chosen, default=10.0 * cheap)
+    seen = (speeds >= slow) & (costs <= dear)
+    fast = float(speeds[seen].max()) if seen.any() else slow * 10.0
+    return slow / 1.15, fast * 1.5, cheap / 1.6, dear
+
+
+def draw_front(axes: Axes, front: Front, place: int) -> None:
+    """One front, with the chip's best point on the job."""
+    colour = ACCENT if front.found else FAMILY_COLOURS[front.family]
+    strong = {"lw": 2.2, "alpha": 1.0, "zorder": 5} if front.found else {"lw": 1.0, "alpha": 0.65, "zorder": 3}
+    axes.plot(front.speed, front.usd, color=colour, drawstyle="steps-post" if front.speed.size < 2 else None, **strong)
+    if front.best is not None:
+        size = 46 if front.found else 20
+        axes.scatter(
+            *front.best, s=size, color=colour, edgecolor="white", linewidth=0.7, zorder=7 if front.found else 4
+        )
+        if place == 0:
+            axes.scatter(*front.best, s=130, facecolor="none", edgecolor=colour, linewidth=1.1, zorder=7)
+
+
+def draw_fronts(data: FrontFigure) -> Figure:
+    """Cost per million output tokens against tokens/s per user, a line per chip with its name beside it."""
+    figure = Figure(figsize=(8.6, 5.2))
+    axes = figure.add_axes((0.078, 0.098, 0.912, 0.885))
+    axes.set(xscale="log", yscale="log")
+    axes.grid(True, which="major")
+    left, right, bottom, top = window(data.fronts, data.least_speed)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    for place, front in enumerate(data.fronts):
+        draw_front(axes, front, place)
+    if data.least_speed:
+        axes.axvspan(left, data.least_speed, color="#f1f2f4", zorder=0)
+        axes.axvline(data.least_speed, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=2)
+        note = f"slower than the limit of {quantity(1.0 / data.least_speed, 's')} a token "
+        axes.text(data.least_speed, 0.985, note, ha="right", va="top", color=MUTED, fontsize=7.5, transform=mixed(axes))
+    axes.set_xlabel("Output tokens per second and user")
+    axes.set_ylabel("USD per million output tokens")
+    plain_log(axes.xaxis)
+    plain_log(axes.yaxis)
+    labels = [label_of(front, place, (left, right, bottom, top)) for place, front in enumerate(data.fronts)]
+    shown = sorted((label for label in labels if label is not None), key=lambda label: label.weight == "normal")
+    place_labels(figure, axes, shown, [(front.speed, front.usd) for front in data.fronts])
+    return figure
+
+
+def mixed(axes: Axes) -> Any:
+    """Data across, the height of the axes up."""
+    return axes.get_xaxis_transform()
+
+
+def label_of(front: Front, place: int, bounds: tuple[float, float, float, float]) -> Label | None:
+    """The name of a chip: beside its best point, at the slow end of its front, or somewhere along it."""
+    left, right, bottom, top = bounds
+    colour = ACCENT if front.found else FAMILY_COLOURS[front.family]
+    seen = (front.speed >= left) & (front.speed <= right) & (front.usd >= bottom) & (front.usd <= top)
+    along = list(zip(front.speed[seen].tolist(), front.usd[seen].tolist(), strict=True))
+    if not along:
+        return None
+    strong = front.found or place == 0
+    points = [along[0], along[-1], *along[1:-1]]
+    if front.best is not None and left <= front.best[0] <= right and bottom <= front.best[1] <= top:
+        points = [front.best, *points]
+    return Label(tuple(points), front.label, colour, needed=strong, weight="bold" if strong else "normal")
+
+
+def draw_heat_map(data: HeatMap) -> Figure:
+    """Best tokens per dollar by SRAM capacity and memory bandwidth; blank where nothing feasible was tried."""
+    figure = Figure(figsize=(8.6, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    rows, columns = data.best.shape
+    scaled = data.best / 1e6
+    norm = LogNorm(np.nanmin(scaled), np.nanmax(scaled) * (1.0 + 1e-9))
+    mesh = axes.pcolormesh(np.arange(columns + 1), np.arange(rows + 1), scaled, cmap="YlGnBu", norm=norm, lw=0)
+    row, column = divmod(int(np.nanargmax(data.best)), columns)
+    axes.add_patch(Rectangle((column, row), 1, 1, fill=False, ec=ACCENT, lw=2.0, zorder=4))
+    bar = figure.colorbar(mesh, ax=axes, pad=0.015, aspect=30)
+    bar.set_label("million output tokens per USD, best of the cell")
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    plain_log(bar.ax.yaxis, minor=False)
+    edge_ticks(axes.xaxis, data.columns, "bytes", 0)
+    edge_ticks(axes.yaxis, data.rows, "bytes/s", int(data.without_memory))
+    axes.set_xlabel("SRAM capacity of the package")
+    axes.set_ylabel("Bandwidth of the main memory")
+    if data.without_memory:
+        axes.axhline(1.0, color="white", lw=3.0)
+    axes.set(xlim=(0, columns), ylim=(0, rows))
+    labels = []
+    for mark in data.marks:
+        colour = ACCENT if mark.found else INK
+        axes.scatter(mark.column, mark.row, s=20, color=colour, edgecolor="white", linewidth=0.8, zorder=5)
+        weight = "bold" if mark.found else "normal"
+        labels.append(Label(((mark.column, mark.row),), mark.name, colour, needed=mark.found, weight=weight, size=7.0))
+    place_labels(figure, axes, labels)
+    return figure
+
+
+def edge_ticks(axis: Any, edges: np.ndarray, dimension: str, first: int) -> None:
+    """The bounds of cells as ticks, every other one where they are many; 'none' under row 1 when first is 1."""
+    step = 2 if edges.size > 9 else 1
+    places = list(np.arange(edges.size)[::step] + first)
+    texts = [quantity(float(f"{edge:.2g}"), dimension) for edge in edges[::step]]
+    if first:
+        places, texts = [0.5, *places], ["none", *texts]
+    axis.set_ticks(places, texts)
+
+
+def draw_roofline(data: Roofline) -> Figure:
+    """The operators of prefill and decode under the roofs of main memory and of SRAM."""
+    figure = Figure(figsize=(8.6, 4.3), layout="constrained")
+    both = figure.subplots(1, 2, sharey=True)
+    levels = (
+        ("Main memory", "memory_intensity", data.memory_bandwidth),
+        ("SRAM", "sram_intensity", data.sram_bandwidth),
+    )
+    finite = [getattr(p, key) for p in data.points for _, key, _ in levels if np.isfinite(getattr(p, key))]
+    ridges = [data.peak / width for _, _, width in levels if width > 0.0]
+    low, high = min([*finite, *ridges]) / 3.0, max([*finite, *ridges]) * 4.0
+    slowest = min(point.rate for point in data.points if point.rate > 0.0)
+    for axes, (title, key, width) in zip(both, levels, strict=True):
+        axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(slowest / 2.5, data.peak * 2.2))
+        axes.grid(True, which="major")
+        axes.set_title(f"{title}: {quantity(width, 'bytes/s')}" if width > 0.0 else f"{title}: none")
+        axes.set_xlabel(f"FLOP per byte from {'SRAM' if title == 'SRAM' else 'main memory'}")
+        draw_roofs(axes, data, width, (low, high))
+        draw_points(figure, axes, data, key, high)
+        plain_log(axes.xaxis)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value, "FLOP/s")))
+    both[0].set_ylabel("Achieved rate of one chip")
+    return figure
+
+
+def draw_roofs(axes: Axes, data: Roofline, width: float, bounds: tuple[float, float]) -> None:
+    """Peak, sustained peak and the slope of a bandwidth."""
+    low, high = bounds
+    axes.plot([low, high], [data.peak] * 2, color=INK, lw=1.2)
+    axes.text(
+        low * 1.15, data.peak * 1.08, f"peak {quantity(data.peak, 'FLOP/s')}", fontsize=7.5, color=INK, va="bottom"
+    )
+    axes.plot([low, high], [data.sustained] * 2, color=MUTED, lw=0.9, ls=(0, (4, 3)))
+    axes.text(low * 1.15, data.sustained / 1.08, "sustained by software", fontsize=7.0, color=MUTED, va="top")
+    if width > 0.0:
+        ridge = data.peak / width
+        axes.plot([low, ridge], [low * width, data.peak], color=INK, lw=1.2)
+        axes.axvline(ridge, color=RULE, lw=0.9, zorder=1)
+        note = f"ridge {significant(ridge, 3)}"
+        axes.text(
+            ridge, 0.015, note, rotation=90, fontsize=7.0, color=MUTED, ha="right", va="bottom", transform=mixed(axes)
+        )
+
+
+SHORTER = {
+    "query-key-value projection": "QKV",
+    "feed-forward": "FF",
+    "attention, full context": "attention",
+    "attention, ": "attention ",
+    "state-space": "SSM",
+    " projection": "",
+}
+LEAST_SHARE = 0.04
+PHASE_COLOURS = {"prefill": "#2f5d8a", "decode": ACCENT}
+
+
+def short_operator(name: str) -> str:
+    """The name of an operator that fits beside its point."""
+    for long, short in SHORTER.items():
+        name = name.replace(long, short)
+    return name
+
+
+def draw_points(figure: Figure, axes: Axes, data: Roofline, key: str, high: float) -> None:
+    """Operators by phase, sized by their share of the pass; those without traffic at the right edge."""
+    totals = {phase: sum(p.time for p in data.points if p.phase == phase) for phase in PHASE_COLOURS}
+    labels = []
+    for phase, colour in PHASE_COLOURS.items():
+        points = [point for point in data.points if point.phase == phase and point.rate > 0.0]
+        x = np.array([min(getattr(point, key), high / 1.3) for point in points])
+        y = np.array([point.rate for point in points])
+        share = np.array([point.time / totals[phase] for point in points])
+        axes.scatter(
+            x, y, s=14.0 + 220.0 * share, color=colour, alpha=0.75, edgecolor="white", lw=0.7, label=phase, zorder=4
+        )
+        for place, point in enumerate(points):
+            name = short_operator(point.operator)
+            if share[place] >= LEAST_SHARE:
+                labels.append(
+                    (
+                        -share[place],
+                        Label(((x[place], y[place]),), name, colour, size=7.0, clear=2.0 + 6.0 * share[place]),
+                    )
+                )
+    axes.legend(loc="lower right", markerscale=0.6, handletextpad=0.2)
+    roofs = [(line.get_xdata(), line.get_ydata()) for line in axes.lines if line.get_transform() == axes.transData]
+    place_labels(figure, axes, [label for _, label in sorted(labels, key=lambda pair: pair[0])], roofs)
+
+
+def draw_bars(groups: list[Bars]) -> Figure:
+    """Stacked horizontal bars, two panels in a row, with the total and a legend of its own for each."""
+    count = len(groups[0].names)
+    rows = (len(groups) + 1) // 2
+    figure = Figure(
+        figsize=(8.6, rows * (0.95 + 0.235 * count)), layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04)
+    )
+    panels = figure.subplots(rows, 2, sharey=True, squeeze=False).ravel()
+    for axes, bars in zip(panels, groups, strict=False):
+        draw_panel(axes, bars)
+    for axes in panels[len(groups) :]:
+        axes.set_visible(False)
+    return figure
+
+
+LEGEND_COLUMNS = 5
+
+
+def draw_panel(axes: Axes, bars: Bars) -> None:
+    """One panel; bars more than thrice as long as the median are cut, with their total written out."""
+    totals = bars.totals
+    longest = float(totals.max())
+    edge = min(longest, 3.5 * float(np.median(totals)))
+    references = bars.reference[np.isfinite(bars.reference)]
+    if references.size:
+        edge = max(edge, min(float(references.max()), 1.5 * edge))
+    place = np.arange(totals.size)
+    start = np.zeros(totals.size)
+    for name, values in bars.parts.items():
+        label = PART_NAMES.get(name, name.replace("_", " "))
+        axes.barh(place, values, left=start, height=0.66, color=PART_COLOURS.get(name, MUTED), label=label, lw=0)
+        start = start + values
+    seen = np.isfinite(bars.reference) & (bars.reference <= edge * 1.02)
+    if seen.any():
+        axes.scatter(
+            bars.reference[seen], place[seen], marker="|", s=75, color=INK, lw=1.3, zorder=4, label=bars.reference_label
+        )
+    for row, total in enumerate(totals):
+        hidden = seen[row] and 0.0 <= bars.reference[row] - total < 0.15 * edge
+        behind = bars.reference[row] if hidden else total
+        cut = total > edge * 1.001
+        text = f"{significant(float(total), 3)}{' →' if cut else ''}"
+        axes.text(min(float(behind), edge) + 0.015 * edge, row, text, va="center", fontsize=7.2, color=INK)
+    axes.set(xlim=(0.0, edge * 1.17), ylim=(totals.size - 0.5, -0.5))
+    axes.set_yticks(place, bars.names)
+    for tick, found in zip(axes.get_yticklabels(), bars.found, strict=False):
+        tick.set_color(ACCENT if found else INK)
+        tick.set_fontweight("bold" if found else "normal")
+    axes.grid(True, axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    handles, names = axes.get_legend_handles_labels()
+    if seen.any():
+        handles, names = [*handles[1:], handles[0]], [*names[1:], names[0]]
+    lines = -(-len(names) // LEGEND_COLUMNS)
+    axes.set_title(f"{bars.title} [{bars.unit}]", pad=6.0 + 10.5 * lines)
+    axes.legend(
+        handles,
+        names,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 0.99),
+        ncols=LEGEND_COLUMNS,
+        fontsize=6.8,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=0.9,
+        handletextpad=0.4,
+        borderaxespad=0.0,
+        labelspacing=0.25,
+    )
+
+
+def draw_history(data: History) -> Figure:
+    """Every trial and the best so far; infeasible ones as ticks on the lower edge."""
+    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    scale = 1e6 if data.objective.endswith("per_dollar") else 1.0
+    number = np.arange(1, data.values.size + 1)
+    good = data.feasible & np.isfinite(data.values) & (data.values > 0.0)
+    axes.set_yscale("log")
+    axes.scatter(number[good], data.values[good] / scale, s=7, color="#7fa6cc", lw=0, alpha=0.8, label="feasible trial")
+    axes.step(number, data.best / scale, where="post", color=ACCENT, lw=1.8, label="best so far")
+    if good.any():
+        values = data.values[good] / scale
+        low = max(float(values.min()), float(values.max()) / 1e4)
+        axes.set_ylim(low / 1.6, float(values.max()) * 1.3)
+        plain_log(axes.yaxis)
+    bad = number[~data.feasible]
+    axes.plot(
+        bad, np.full(bad.size, 0.012), "|", ms=5, mew=0.6, color=MUTED, transform=mixed(axes), label="infeasible trial"
+    )
+    axes.set_xlim(0, data.values.size + 1)
+    axes.grid(True, axis="y", which="major")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("Trial")
+    unit = "million output tokens per USD" if scale > 1.0 else data.objective.replace("_", " ")
+    axes.set_ylabel(unit)
+    share = 100.0 * float(data.feasible.mean())
+    axes.legend(loc="lower right", ncols=3, bbox_to_anchor=(1.0, 1.0), title=None)
+    axes.set_title(f"{data.values.size:,} trials, {share:.0f} % feasible", loc="left")
+    return figure

@@ -1,0 +1,141 @@
+"""What does a report consist of? A page, its figures as files, and the results as tables, all in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dse.analysis.comparison import Comparison
+from dse.catalogue.read import Entry
+from dse.catalogue.store import Catalogue
+from dse.reporting.figure_data import front_figure, heat_map, history, part_bars, roofline, time_bars, winners
+from dse.reporting.html import Page, PlacedFigure, findings, render, study_text
+from dse.reporting.provenance import chip_rows, entries_of, provenance_rows, works_of
+from dse.reporting.results import csv_text, result_rows, write_parquet
+from dse.reporting.tables import StudyRecord, price_note, ranking, rejected
+from dse.reporting.text import spoken
+from dse.reporting.winner import the_winner, winner_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["write_report"]
+
+
+def vendors_of(entries: dict[str, Entry]) -> dict[str, str]:
+    """Vendors of the chips by name."""
+    chips = [entry for entry in entries.values() if entry.kind == "chip"]
+    return {entry.name: str(getattr(entry.document, "vendor", "")) for entry in chips}
+
+
+def front_caption(comparison: Comparison) -> str:
+    """What the first figure shows."""
+    return (
+        "What an output token costs against how fast each user gets it: each chip's Pareto front over all mappings, "
+        "limits on time aside. Dots: the best mapping within all limits; ring: the best of all; found designs heavy, "
+        f"others thin, by family of vendor. Costs on the basis '{comparison.job.price_basis}'."
+    )
+
+
+def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[str, tuple[Figure, str]]:
+    """Figures of the candidates with their captions."""
+    from dse.reporting.figures import draw_bars, draw_fronts, draw_roofline
+    from dse.reporting.style import drawn
+
+    made = {}
+    fronts = front_figure(comparison, vendors_of(entries))
+    if fronts.fronts:
+        made["fronts"] = (drawn(draw_fronts, fronts), front_caption(comparison))
+    best, winner = winners(comparison), the_winner(comparison)
+    if best:
+        caption = (
+            "Where the time of an output token goes: as its user waits for it (left; 'prefill of others' is work on "
+            "prompts in between), and as chips spend it (right; its share of reading its own prompt included)."
+        )
+        made["times"] = (drawn(draw_bars, time_bars(comparison.job, best)), caption)
+        caption = (
+            "One package of the best found designs and of the best others by part: silicon, power averaged over "
+            "prefill and decode, cost to make and to own. Marks: published die area, power limit. →: the bar goes on."
+        )
+        made["parts"] = (drawn(draw_bars, part_bars(best)), caption)
+    if winner is not None:
+        caption = (
+            f"Operators of {winner.name} under its mapping. Area of a dot: share of its pass; those above "
+            "4 % are named. Lines: peak of the matrix units in the format used, bandwidth of the level as software "
+            "reaches it; at the right edge, operators that do not touch the level."
+        )
+        made["roofline"] = (drawn(draw_roofline, roofline(comparison.job, winner)), caption)
+    return made
+
+
+def draw_study(comparison: Comparison, study: StudyRecord) -> dict[str, tuple[Figure, str]]:
+    """Figures of the search with their captions."""
+    from dse.reporting.figures import draw_heat_map, draw_history
+    from dse.reporting.style import drawn
+
+    made = {}
+    cells = heat_map(study, comparison.candidates)
+    if cells is not None:
+        beyond = f" Beyond the map: {spoken(cells.outside)}." if cells.outside else ""
+        caption = (
+            "Best design tried in each cell of SRAM capacity by memory bandwidth; blank: nothing feasible was tried; "
+            f"framed: the best cell. Points: where the compared chips lie, not what they score.{beyond}"
+        )
+        made["heat-map"] = (drawn(draw_heat_map, cells), caption)
+    course = history(study, comparison.job.objective)
+    if course is not None:
+        made["history"] = (
+            drawn(draw_history, course),
+            "Every trial of the study and the best so far; ticks at the foot: infeasible.",
+        )
+    return made
+
+
+def save_figures(directory: Path, made: dict[str, tuple[Figure, str]]) -> dict[str, PlacedFigure]:
+    """Write every figure as PNG and SVG."""
+    from dse.reporting.style import png_of, svg_of
+
+    folder = directory / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = {}
+    for name, (figure, caption) in made.items():
+        svg = svg_of(figure, name)
+        (folder / f"{name}.png").write_bytes(png_of(figure))
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        placed[name] = PlacedFigure(name, svg, caption)
+    return placed
+
+
+def write_report(
+    directory: Path | str, comparison: Comparison, study: StudyRecord | None, catalogue: Catalogue
+) -> Path:
+    """Write report.html, figures/, results.csv and results.parquet; returns the path of the page.
+
+    The page needs no other file and asks nothing of the network.
+    """
+    folder = Path(directory)
+    entries = entries_of(catalogue, comparison, study)
+    works, provenance = works_of(entries, catalogue), provenance_rows(comparison, entries, study)
+    made: dict[str, Any] = draw_comparison(comparison, entries)
+    if study is not None:
+        made |= draw_study(comparison, study)
+    rows, winner = ranking(comparison), the_winner(comparison)
+    page = Page(
+        comparison=comparison,
+        findings=findings(rows),
+        price_note=price_note(comparison),
+        ranking=rows,
+        rejected=rejected(comparison),
+        figures=save_figures(folder, made),
+        winner=winner_of(comparison.job, winner) if winner is not None else None,
+        chips=chip_rows(comparison, entries, works),
+        provenance=provenance,
+        works=works,
+        study=study_text(study) if study is not None else None,
+    )
+    results = result_rows(comparison, entries, provenance)
+    (folder / "results.csv").write_text(csv_text(results), encoding="utf-8")
+    write_parquet(results, folder / "results.parquet")
+    path = folder / "report.html"
+    path.write_text(render(page), encoding="utf-8")
+    return path
