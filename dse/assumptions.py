@@ -77,13 +77,15 @@ class Serving:
     """How requests are served.
 
     prefill_utilisation: highest load of a separate prefill pool [1]; draft_tokens: speculated per step, 0 for
-    none [1]; draft_acceptance: probability that one is kept [1]; draft_time: of one draft token over a step [1].
+    none [1]; draft_acceptance: probability that one is kept [1]; draft_time: of one draft token over a step [1];
+    exchange_bytes: least bytes per element in reductions and dispatch, which narrow formats would spoil [bytes].
     """
 
     prefill_utilisation: Number
     draft_tokens: Number
     draft_acceptance: Number
     draft_time: Number
+    exchange_bytes: Number
 
 
 @pytree

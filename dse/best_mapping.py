@@ -38,6 +38,9 @@ __all__ = [
 DESIGNS = 32
 """Designs in one block."""
 
+MOST_SEQUENCES = 65536.0
+"""Largest batch of a deployment that is tried."""
+
 OBJECTIVES = ("tokens_per_dollar", "output_tokens_per_s_per_user", "tokens_per_joule")
 """Metrics that a search can maximise."""
 
@@ -61,7 +64,7 @@ def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> M
         layers=int(transformer.layers),
         experts=int(np.max(np.asarray(transformer.experts.count))),
         long_context=float(np.max(np.asarray(traffic.input_tokens))) > 16384.0,
-        batch=int(min(concurrency, 8.0 * chips if chips > 1024 else 16384.0)),
+        batch=int(min(concurrency, MOST_SEQUENCES)),
     )
 
 

@@ -56,12 +56,12 @@ def ownership(chip: Chip, price: Number, power: Number, economics: Economics) ->
     """Cost of owning one chip in a machine in a data centre.
 
     price: of the package [USD]; power: mean of the package [W]. The facility is built for the power limit, the
-    electricity bill is for the mean. chip, economics: broadcastable. Returns parts [USD/s].
+    electricity bill is for the mean. A scale-up domain pays for each tier of its switches; the price of scale-out is that of a
+    whole cluster network. chip, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
-    network = (
-        chip.scale_up.bandwidth * chip.scale_up.price + chip.scale_out.bandwidth * chip.scale_out.price
-    )
+    up, out = chip.scale_up, chip.scale_out
+    network = up.bandwidth * up.price * up.tiers + out.bandwidth * out.price
     provisioned = chip.package.power_limit * chip.price.server_power_ratio
     building = provisioned * economics.facility_price * annuity(economics.interest_rate, economics.facility_life)
     drawn = power * chip.price.server_power_ratio * economics.pue

@@ -27,12 +27,13 @@ __all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
 class Limits:
     """How far each limit is exceeded, need over limit minus one; feasible when none is above zero [1].
 
-    The first five are the chip's, the others the mapping's.
+    The first six are the chip's, the others the mapping's.
     """
 
     die_area: Number
     silicon_area: Number
     die_edge: Number
+    sram_bandwidth: Number
     power_density: Number
     idle_power: Number
     memory: Number
@@ -119,16 +120,27 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
 
 def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
     """Excess over the limits of die, package, edge and power [1]."""
-    package, edge = chip.package, hardware.edge
+    package, edge, sram = chip.package, hardware.edge, chip.sram
     on_edge = (edge.memory + edge.links + edge.die_to_die) / edge.available
     on_memory_edge = edge.memory / edge.available_to_memory
     return {
         "die_area": hardware.die_area / package.dies / package.die_area_limit - 1.0,
         "silicon_area": hardware.die_area / package.silicon_limit - 1.0,
         "die_edge": jnp.maximum(on_edge, on_memory_edge) - 1.0,
+        "sram_bandwidth": sram.bandwidth / (sram.capacity * chip.style.sram_bandwidth_density) - 1.0,
         "power_density": package.power_limit / hardware.die_area / package.power_density_limit - 1.0,
         "idle_power": hardware.static_power / package.power_limit - 1.0,
     }
+
+
+def handover(chip: Chip, mapping: Mapping, held: Footprint) -> Number:
+    """Time to move the state of one sequence from a prefill chip to its decode chip [s].
+
+    Every chip sends the part that it holds, inside the scale-up domain where both pools fit in it.
+    """
+    near = 2.0 * chips_of(mapping) <= chip.scale_up.domain
+    rate = jnp.where(near, chip.scale_up.bandwidth, chip.scale_out.bandwidth) * chip.execution.network_efficiency
+    return held.state / (mapping.batch / mapping.data_parallel) / jnp.maximum(rate, 1.0)
 
 
 def mean_power(prefill: Pass, decode: Pass, service: Service, static: Number) -> Number:
@@ -162,7 +174,7 @@ def passes(
     held = footprint(chip, elements_held(model, mapping, decode_table, contexts, most))
     place = residency(chip, held)
     energy, static = hardware.energy, hardware.static_power
-    talk = exchanges_of(chip, model, mapping)
+    talk = exchanges_of(chip, model, mapping, assumptions.serving.exchange_bytes)
 
     def one_phase(_: None, phase: tuple[Product, Tokens]) -> tuple[None, Pass]:
         return None, run_pass(chip, model, mapping, phase[0], weights, phase[1], place, talk, energy, static)
@@ -185,7 +197,8 @@ def evaluate(
     hardware = hardware_of(chip, assumptions)
     lengths = lengths_of(traffic, transformer)
     prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
-    service = serve(prefill, decode, lengths, mapping, assumptions.serving)
+    transfer = handover(chip, mapping, held)
+    service = serve(prefill, decode, lengths, mapping, assumptions.serving, transfer)
     economics = assumptions.economics
     power = mean_power(prefill, decode, service, hardware.static_power)
     owned = ownership(chip, hardware.price, power, economics)

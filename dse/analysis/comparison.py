@@ -13,7 +13,7 @@ from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
 from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
 from dse.catalogue.read import Flat
 from dse.catalogue.store import Catalogue
-from dse.evaluate import Metrics
+from dse.evaluate import LIMITS, Metrics
 from dse.hardware.chip import Chip
 from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
@@ -106,8 +106,8 @@ def evaluate_candidate(job: Job, name: str, title: str, status: str, values: Fla
     value = np.asarray(getattr(metrics, job.objective))
     best = int(np.where(excess <= 0.0, value, -excess).argmax())
     limits = metrics.limits
-    hardware = [limits.die_area, limits.silicon_area, limits.die_edge, limits.power_density, limits.idle_power]
-    runs = np.max([*hardware, limits.memory, limits.concurrency], axis=0) <= 0.0
+    timely = ("time_to_first_token", "time_per_output_token")
+    runs = np.max([getattr(limits, name) for name in LIMITS if name not in timely], axis=0) <= 0.0
     usd, speed = metrics.usd_per_output_token[runs], metrics.output_tokens_per_s_per_user[runs]
     front = pareto_front(usd, speed) if usd.size else np.zeros(0, int)
     return Candidate(

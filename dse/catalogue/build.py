@@ -129,14 +129,22 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
     kind = library.shelves["link"].gather(given.names(f"{name}.kind"))
     shape = library.shelves["topology"].gather(given.names(f"{name}.topology", "switch"))
     present = ~given.absent(f"{name}.kind")
+    domain = np.where(present, given.number(f"{name}.domain", 1.0), 1.0)
     return parts.Link(
         bandwidth=given.number(f"{name}.bandwidth", 0.0) * present,
         latency=given.number(f"{name}.latency", kind["latency"]),
         dimensions=shape["dimensions"],
-        domain=np.where(present, given.number(f"{name}.domain", 1.0), 1.0),
+        domain=domain,
+        tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
         energy=kind["energy"],
         price=kind["price"],
     )
+
+
+def switch_tiers(dimensions: Numbers, domain: Numbers, radix: float) -> Numbers:
+    """Tiers of switches between the chips of a domain, log(domain) / log(radix) where that is above 1 [1]."""
+    tiers = np.log(np.maximum(domain, 1.0)) / np.log(radix)
+    return np.where(np.asarray(dimensions) > 0.0, 1.0, np.maximum(tiers, 1.0))
 
 
 def package_of(given: Columns, library: Library) -> parts.Package:

@@ -54,6 +54,7 @@ class StyleEntry(Table):
     sram_density_ratio: Positive
     sram_energy: JoulesPerByte
     transport_energy: JoulesPerByte
+    sram_bandwidth_density: Annotated[Figure, Spec("1/s", high=1e9, above=True)]
 
 
 class MemoryEntry(Table):
@@ -140,6 +141,7 @@ class SiliconTable(Table):
     yield_alpha: Positive
     probe_cost: Dollars
     shared_format_overhead: Ratio
+    switch_radix: Annotated[Figure, Spec(low=2, high=1e4)]
 
 
 class TechnologyDocument(Document):
@@ -181,6 +183,7 @@ class ServingTable(Table):
     draft_tokens: Annotated[Figure, Spec(high=64)]
     draft_acceptance: Share
     draft_time: Share
+    exchange_bytes: Annotated[Figure, Spec("bytes", low=0.5, high=8)]
 
 
 class EconomicsDocument(Document):

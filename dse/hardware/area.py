@@ -44,14 +44,14 @@ class Area:
 
 
 def matrix_area(chip: Chip, silicon: Silicon) -> Number:
-    """Area of the matrix units [mm2]: cells, and edge logic for each row and each column of each split part.
+    """Area of the matrix units [mm2]: cells, and edge logic for each row and for each column of each part.
 
     Edge logic (operand skew, accumulators) is shared by a whole row or column, so large arrays are cheap and
     split ones cost a little. chip, silicon: broadcastable.
     """
     unit = chip.matrix
     cells = unit.rows * unit.columns * silicon.mac_area * unit.area_ratio
-    edges = (unit.rows * unit.split + unit.columns) * silicon.edge_cell_area
+    edges = (unit.rows + unit.columns * unit.split) * silicon.edge_cell_area
     return unit.units * (cells + edges) * chip.process.logic_area_scale
 
 

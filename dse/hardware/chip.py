@@ -49,7 +49,8 @@ class Style:
     control_area_ratio: control, registers and scheduling per area of arithmetic [1];
     control_energy: per multiply-accumulate at 7 nm [J]; sram_density_ratio: realised over scratchpad density [1];
     sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
-    transport_energy: per byte moved between DRAM and the cores on the die [J/byte].
+    transport_energy: per byte moved between DRAM and the cores on the die [J/byte];
+    sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s].
     """
 
     control_area_ratio: Number
@@ -57,13 +58,14 @@ class Style:
     sram_density_ratio: Number
     sram_energy: Number
     transport_energy: Number
+    sram_bandwidth_density: Number
 
 
 @pytree
 class MatrixUnits:
     """Matrix arithmetic: units x rows x columns multiply-accumulates a clock.
 
-    units, rows, columns [1]; split: independent parts into which a unit's columns can be cut [1];
+    units, rows, columns [1]; split: independent parts into which a unit's rows can be cut [1];
     clock [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1].
     """
 
@@ -131,6 +133,7 @@ class Link:
 
     bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s];
     dimensions: 0 switch, 1 ring, 2 or 3 torus or mesh [1]; domain: chips that it joins [1];
+    tiers: of switches that so large a domain needs, 1 without switches [1];
     energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)].
     """
 
@@ -138,6 +141,7 @@ class Link:
     latency: Number
     dimensions: Number
     domain: Number
+    tiers: Number
     energy: Number
     price: Number
 

@@ -237,7 +237,7 @@ def draw_bars(groups: list[Bars]) -> Figure:
     return figure
 
 
-LEGEND_COLUMNS = 5
+LONG_LABEL = 12
 
 
 def draw_panel(axes: Axes, bars: Bars) -> None:
@@ -277,14 +277,15 @@ def draw_panel(axes: Axes, bars: Bars) -> None:
     handles, names = axes.get_legend_handles_labels()
     if seen.any():
         handles, names = [*handles[1:], handles[0]], [*names[1:], names[0]]
-    lines = -(-len(names) // LEGEND_COLUMNS)
+    columns = 4 if max(len(name) for name in names) > LONG_LABEL else 5
+    lines = -(-len(names) // columns)
     axes.set_title(f"{bars.title} [{bars.unit}]", pad=6.0 + 10.5 * lines)
     axes.legend(
         handles,
         names,
         loc="lower left",
         bbox_to_anchor=(-0.01, 0.99),
-        ncols=LEGEND_COLUMNS,
+        ncols=columns,
         fontsize=6.8,
         handlelength=0.9,
         handleheight=0.9,

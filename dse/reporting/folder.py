@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
 
 from dse.analysis.comparison import Comparison
 from dse.catalogue.read import Entry
 from dse.catalogue.store import Catalogue
 from dse.reporting.figure_data import front_figure, heat_map, history, part_bars, roofline, time_bars, winners
+from dse.reporting.figures import draw_bars, draw_fronts, draw_heat_map, draw_history, draw_roofline
 from dse.reporting.html import Page, PlacedFigure, findings, render, study_text
 from dse.reporting.provenance import chip_rows, entries_of, provenance_rows, works_of
 from dse.reporting.results import csv_text, result_rows, write_parquet
+from dse.reporting.style import drawn, png_of, svg_of
 from dse.reporting.tables import StudyRecord, price_note, ranking, rejected
 from dse.reporting.text import spoken
 from dse.reporting.winner import the_winner, winner_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["write_report"]
 
@@ -39,9 +39,6 @@ def front_caption(comparison: Comparison) -> str:
 
 def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[str, tuple[Figure, str]]:
     """Figures of the candidates with their captions."""
-    from dse.reporting.figures import draw_bars, draw_fronts, draw_roofline
-    from dse.reporting.style import drawn
-
     made = {}
     fronts = front_figure(comparison, vendors_of(entries))
     if fronts.fronts:
@@ -70,9 +67,6 @@ def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[s
 
 def draw_study(comparison: Comparison, study: StudyRecord) -> dict[str, tuple[Figure, str]]:
     """Figures of the search with their captions."""
-    from dse.reporting.figures import draw_heat_map, draw_history
-    from dse.reporting.style import drawn
-
     made = {}
     cells = heat_map(study, comparison.candidates)
     if cells is not None:
@@ -93,8 +87,6 @@ def draw_study(comparison: Comparison, study: StudyRecord) -> dict[str, tuple[Fi
 
 def save_figures(directory: Path, made: dict[str, tuple[Figure, str]]) -> dict[str, PlacedFigure]:
     """Write every figure as PNG and SVG."""
-    from dse.reporting.style import png_of, svg_of
-
     folder = directory / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     placed = {}
@@ -116,7 +108,7 @@ def write_report(
     folder = Path(directory)
     entries = entries_of(catalogue, comparison, study)
     works, provenance = works_of(entries, catalogue), provenance_rows(comparison, entries, study)
-    made: dict[str, Any] = draw_comparison(comparison, entries)
+    made = draw_comparison(comparison, entries)
     if study is not None:
         made |= draw_study(comparison, study)
     rows, winner = ranking(comparison), the_winner(comparison)

@@ -72,9 +72,10 @@ def best_of(rows: list[RankingRow], statuses: tuple[str, ...]) -> RankingRow | N
 
 def finding_of(label: str, row: RankingRow) -> Finding:
     """What one chip comes to."""
+    chips = "1 chip" if row.chips == 1 else f"{counted(row.chips)} chips"
     text = (
-        f"per million output tokens, {row.price_source} price; "
-        f"{significant(row.tokens_per_s_per_user)} tokens/s per user on {counted(row.chips)} {'chip' if row.chips == 1 else 'chips'}, {row.mapping}; bound by {row.binds}"
+        f"per million output tokens, {row.price_source} price; {significant(row.tokens_per_s_per_user)} tokens/s "
+        f"per user on {chips}, {row.mapping}; bound by {row.binds}"
     )
     return Finding(label, f"{row.name}: ${significant(row.usd_per_million)}", text)
 

@@ -43,6 +43,9 @@ def quantity(value: float, dimension: str) -> str:
     """A value [base units] with three significant digits in a familiar unit, never with an exponent.
 
     >>> quantity(2499.9, "mm2"), quantity(3.35e12, "bytes/s")
-    ('2500 mm2', '3.35 TB/s')
+    ('2,500 mm2', '3.35 TB/s')
     """
-    return readable(float(f"{value:.3g}"), dimension, 9) if math.isfinite(value) else "–"
+    if not math.isfinite(value):
+        return "–"
+    number, _, unit = readable(float(f"{value:.3g}"), dimension, 12).partition(" ")
+    return f"{float(number):,.12g} {unit}".rstrip()

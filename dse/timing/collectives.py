@@ -59,7 +59,7 @@ def exchange(chip: Chip, participants: Number, near: Number, far: Number, rounds
     """
     inside, domains = split_group(chip, participants)
     floor = chip.execution.collective_time
-    up = rounds * hops(inside, chip.scale_up.dimensions) * chip.scale_up.latency
+    up = rounds * hops(inside, chip.scale_up.dimensions) * chip.scale_up.latency * chip.scale_up.tiers
     out = rounds * hops(domains, chip.scale_out.dimensions) * chip.scale_out.latency
     return Exchange(
         fixed=jnp.where(inside > 1.0, up + floor, 0.0) + jnp.where(domains > 1.0, out + floor, 0.0),

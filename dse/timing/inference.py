@@ -147,19 +147,20 @@ def row_weights(model: Transformer, mapping: Mapping, table: Product) -> Number:
 
 @pytree
 class Exchanges:
-    """Communication of one stage by kind, each over all of its layers."""
+    """Communication of one stage by kind, each over all of its layers; element: bytes of one number that is sent."""
 
+    element: Number
     reduction: Exchange
     dispatch: Exchange
     context_exchange: Exchange
     pipeline: Exchange
 
 
-def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping) -> Exchanges:
+def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_bytes: Number) -> Exchanges:
     """What one stage exchanges in a pass, per byte of the residual stream of its new tokens.
 
     Reductions after every sub-layer, over the chips that share it; dispatch to experts and back; the context of a
-    sequence among the chips that share it; hand-over to the next stage.
+    sequence among the chips that share it; hand-over to the next stage. exchange_bytes: least size of a number [bytes].
     """
     share = stage_share(model.layers, mapping)
     mixers = model.attention.layers + model.attention.window_layers + model.latent.layers
@@ -179,6 +180,7 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping) -> Exchanges:
 
     mixed, fed = times(share * mixing, over_tensor), times(share * (feeding - routed), over_copy)
     return Exchanges(
+        element=jnp.maximum(chip.numerics.activation, exchange_bytes),
         reduction=jax.tree.map(jnp.add, mixed, fed),
         dispatch=times(2.0 * share * routed, dispatch, sent),
         context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
@@ -205,8 +207,8 @@ def run_pass(
     power limit, the clock slows until it does not: time is at least energy / (limit - static).
     """
     demand, times = run_table(table, chip, place, weights)
-    size = tokens.total * model.hidden * chip.numerics.activation
-    spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges)}
+    size = tokens.total * model.hidden * talk.element
+    spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges) if name != "element"}
     sent = sum(spent.values())
     hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
     dynamic = (

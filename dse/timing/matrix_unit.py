@@ -16,9 +16,10 @@ PASS_ROWS = 4.0
 def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number, unit: MatrixUnits) -> Number:
     """Clocks in which all units together do `products` times (tokens x inner) x (inner x outer).
 
-    A tile of rows x (columns / split) weights stands still while tokens stream past it, at least as long
+    A tile of (rows / split) x columns weights stands still while tokens stream past it, at least as long
     as the next tile takes to load (one row a clock), and the tiles are dealt out to the units in waves. Splitting
-    gives more and narrower parts. The array fills and drains once a pass.
+    cuts a unit across its rows into parts that load and work side by side: small batches wait less for weights and
+    short inner dimensions waste less. The array fills and drains once a pass.
 
     tokens, inner, outer, products [1]; unit: broadcastable. Returns clocks [1].
     Weight-stationary form of SCALE-Sim (arXiv 1811.02883, eq. 3-4) with double-buffered weights.
@@ -29,9 +30,9 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
     >>> float(matrix_cycles(512.0, 128.0, 128.0, 1.0, unit))
     768.0
     """
-    columns = unit.columns / unit.split
+    depth = unit.rows / unit.split
     stream = jnp.minimum(tokens, PASS_ROWS * unit.rows)
-    tiles = ceil_div(inner, unit.rows) * ceil_div(outer, columns) * products
+    tiles = ceil_div(inner, depth) * ceil_div(outer, unit.columns) * products
     visits = tiles * ceil_div(tokens, PASS_ROWS * unit.rows)
     waves = ceil_div(jnp.ceil(visits), unit.units * unit.split)
-    return waves * jnp.maximum(stream, unit.rows) + unit.rows + columns
+    return waves * jnp.maximum(stream, depth) + depth + unit.columns

@@ -46,15 +46,18 @@ def accepted_tokens(serving: Serving) -> Number:
     return (1.0 - rate ** (serving.draft_tokens + 1.0)) / (1.0 - rate)
 
 
-def serve(prefill: Pass, decode: Pass, lengths: Lengths, mapping: Mapping, serving: Serving) -> Service:
+def serve(
+    prefill: Pass, decode: Pass, lengths: Lengths, mapping: Mapping, serving: Serving, handover: Number
+) -> Service:
     """Steady state at full concurrency.
 
     Every sequence slot is refilled at once. On shared chips each request takes its prefill and its share of the decode
     steps one after the other, so the rate is 1 / (prefill + steps x step / batch) and prefill stretches the time per
     token; with separate pools decode runs undisturbed and as many prefill chips are added as keep that pool at its
     load limit. A new request waits for the residual of the step in progress and, as in an M/D/1 queue, for the prefills
-    before it: load x prefill / (2 (1 - load)).
-    prefill, decode: passes of one stage; mapping: batch over all copies. Returns a Service.
+    before it: load x prefill / (2 (1 - load)); and where a pass packs several prompts, for the pass to fill. Separate
+    pools hand the state of each sequence over, and cannot take more requests than their links carry.
+    prefill, decode: passes of one stage; mapping: batch over all copies; handover: of one sequence [s].
     """
     stages = mapping.pipeline_parallel
     passes = lengths.new / mapping.prefill_tokens
@@ -65,17 +68,19 @@ def serve(prefill: Pass, decode: Pass, lengths: Lengths, mapping: Mapping, servi
     sequences = mapping.batch / mapping.data_parallel
     decode_time = steps * step / sequences
     apart = mapping.disaggregated > 0.0
-    per_request = jnp.where(apart, decode_time, decode_time + prefill_time)
+    per_request = jnp.where(apart, jnp.maximum(decode_time, handover), decode_time + prefill_time)
     load = jnp.where(apart, serving.prefill_utilisation, prefill_time / per_request)
     queueing = load * prefill_time / (2.0 * jnp.maximum(1.0 - load, 1e-6)) + jnp.where(apart, 0.0, decode.time / 2.0)
+    arrivals = prefill_time / jnp.maximum(load, 1e-6)
+    filling = jnp.maximum(1.0 / passes - 1.0, 0.0) / 2.0 * arrivals
     return Service(
-        time_to_first_token=latency + queueing,
+        time_to_first_token=latency + queueing + filling + jnp.where(apart, handover, 0.0),
         time_per_output_token=sequences * per_request / lengths.steps,
         output_rate=mapping.data_parallel * lengths.steps / per_request,
-        prefill_share=jnp.where(apart, prefill_time / (decode_time * serving.prefill_utilisation), 0.0),
+        prefill_share=jnp.where(apart, prefill_time / (per_request * serving.prefill_utilisation), 0.0),
         prefill_time=prefill_time,
         step_time=step,
         prefill_load=load,
         decode_load=decode_time / per_request,
-        queueing=queueing,
+        queueing=queueing + filling,
     )
