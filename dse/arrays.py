@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,10 @@ from dse.runtime import configure
 
 __all__ = ["Number", "ceil_div", "leaf_names", "pytree"]
 
-Number = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
+if TYPE_CHECKING:
+    Number = Any  # a scalar or an array; its type and shape are checked while the tests run
+else:
+    Number = Float[Array, "..."] | Float[np.ndarray, "..."] | float | int
 T = TypeVar("T")
 
 configure()

@@ -35,8 +35,11 @@ __all__ = [
     "score_designs",
 ]
 
-DESIGNS = 32
-"""Designs in one block."""
+DESIGNS = 64
+"""Designs in one block of a large batch; what depends on the mapping alone is shared by all of them."""
+
+FEW_DESIGNS = 16
+"""Designs in one block of a small batch, and of pairs."""
 
 MOST_SEQUENCES = 65536.0
 """Largest batch of a deployment that is tried."""
@@ -120,7 +123,7 @@ evaluate_block = jax.jit(evaluate, compiler_options=QUICK_TO_COMPILE)
 """All metrics of one chip, scalar leaves, with a block of mappings, leaves (BLOCK,)."""
 
 evaluate_pairs_block = jax.jit(evaluate, compiler_options=QUICK_TO_COMPILE)
-"""All metrics of designs with a mapping each, leaves (DESIGNS,)."""
+"""All metrics of designs with a mapping each, leaves (FEW_DESIGNS,)."""
 
 
 def compilations() -> int:
@@ -151,12 +154,12 @@ def score_designs(
     designs, count = count_of(chips), count_of(mappings)
     limit = np.full(designs, 1e9) if slowest is None else np.broadcast_to(slowest, (designs,))
     rest = as_type((transformer, traffic, assumptions, weights), np.float32)
-    lattice_blocks = [
-        jax.device_put(padded(mappings, BLOCK, start, np.float32)) for start in blocks(count, BLOCK)
-    ]
+    lattice_blocks = [jax.device_put(padded(mappings, BLOCK, start, np.float32)) for start in blocks(count, BLOCK)]
+
+    size = DESIGNS if designs > 2 * FEW_DESIGNS else FEW_DESIGNS
 
     def one(start: int) -> tuple[np.ndarray, np.ndarray]:
-        some, limits = padded((chips, limit), DESIGNS, start, np.float32)
+        some, limits = padded((chips, limit), size, start, np.float32)
         column = jax.tree.map(lambda leaf: leaf[:, None], (some, limits))
         scores = np.concatenate(
             [score_block(column[0], rest[0], rest[1], block, rest[2], rest[3], column[1]) for block in lattice_blocks],
@@ -167,7 +170,7 @@ def score_designs(
         return np.take_along_axis(scores, places[:, None], 1)[:, 0], places
 
     with ThreadPoolExecutor(workers) as pool:
-        done = list(pool.map(one, blocks(designs, DESIGNS)))
+        done = list(pool.map(one, blocks(designs, size)))
     values, places = (np.concatenate(parts)[:designs] for parts in zip(*done, strict=True))
     return values, np.minimum(places, count - 1)
 
@@ -182,10 +185,10 @@ def evaluate_pairs(
     count = max(count_of(chips), count_of(traffic), count_of(mappings))
     model, rest = as_type((transformer, assumptions), np.float64)
     parts = []
-    for start in blocks(count, DESIGNS):
-        chip, asked, mapping = padded((chips, traffic, mappings), DESIGNS, start, np.float64)
+    for start in blocks(count, FEW_DESIGNS):
+        chip, asked, mapping = padded((chips, traffic, mappings), FEW_DESIGNS, start, np.float64)
         parts.append(jax.device_get(evaluate_pairs_block(chip, model, asked, mapping, rest)))
-    return joined(parts, DESIGNS, count)
+    return joined(parts, FEW_DESIGNS, count)
 
 
 def joined(parts: list[Metrics], size: int, count: int) -> Metrics:

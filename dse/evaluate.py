@@ -12,7 +12,16 @@ from dse.hardware.area import Area, Edge, area_of, edge_of, silicon_area
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
 from dse.hardware.power import EventEnergy, event_energy, static_power
-from dse.timing.inference import Lengths, Pass, decode_tokens, exchanges_of, lengths_of, prefill_tokens, row_weights, run_pass
+from dse.timing.inference import (
+    Lengths,
+    Pass,
+    decode_tokens,
+    exchanges_of,
+    lengths_of,
+    prefill_tokens,
+    row_weights,
+    run_pass,
+)
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Footprint, elements_held, footprint, residency
 from dse.timing.serving import Service, serve
@@ -233,5 +242,3 @@ def evaluate(
         footprint=held,
         hardware=hardware,
     )
-
-

@@ -20,8 +20,8 @@ from scipy.stats import qmc
 from dse.analysis.comparison import Job, job_of
 from dse.analysis.operations import operations_per_point
 from dse.best_mapping import BLOCK, DESIGNS, as_type, compilations, padded, score_designs
-from dse.catalogue.fields import Choices, Range
 from dse.catalogue import Space, activate, load_space
+from dse.catalogue.fields import Choices, Range
 from dse.catalogue.store import Catalogue
 from dse.evaluate import evaluate
 from dse.hardware.chip import Chip

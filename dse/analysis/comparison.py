@@ -75,7 +75,12 @@ class Comparison:
 
 
 def job_of(
-    catalogue: Catalogue, model: str, traffic: str, price_basis: str, objective: str = OBJECTIVES[0], most_chips: int = 1024
+    catalogue: Catalogue,
+    model: str,
+    traffic: str,
+    price_basis: str,
+    objective: str = OBJECTIVES[0],
+    most_chips: int = 1024,
 ) -> Job:
     """The job by names of the catalogue; CatalogueError for unknown ones."""
     transformer = build_transformer(catalogue.entry("transformer", model).values)

@@ -13,10 +13,29 @@ from dse.catalogue.read import read_text
 
 __all__ = ["COLUMNS", "METRICS", "PHASES", "Fault", "Row", "read_rows"]
 
-COLUMNS = (
-    "id,chip,chips,model,weights,kv_cache,tp,pp,ep,dp,phase,batch,input_tokens,output_tokens,"
-    "metric,value,software,tier,family,source,note"
-).split(",")
+COLUMNS = [
+    "id",
+    "chip",
+    "chips",
+    "model",
+    "weights",
+    "kv_cache",
+    "tp",
+    "pp",
+    "ep",
+    "dp",
+    "phase",
+    "batch",
+    "input_tokens",
+    "output_tokens",
+    "metric",
+    "value",
+    "software",
+    "tier",
+    "family",
+    "source",
+    "note",
+]
 OPTIONAL = ("activations",)
 PHASES = ("prefill", "decode", "generate", "offline", "online", "train")
 METRICS = (
@@ -117,7 +136,9 @@ def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
     problems = [Problem("column is missing", file=str(path), key=name) for name in COLUMNS if name not in header]
     for name in header:
         if name not in (*COLUMNS, *OPTIONAL):
-            problems.append(Problem("unknown column", file=str(path), key=str(name), nearest=nearest(str(name), COLUMNS)))
+            problems.append(
+                Problem("unknown column", file=str(path), key=str(name), nearest=nearest(str(name), COLUMNS))
+            )
     if problems:
         raise CatalogueError(problems)
     rows: list[Row] = []

@@ -34,8 +34,10 @@ def count(jaxpr: Any, points: int, rows: float) -> float:
     for equation in jaxpr.eqns:
         name = equation.primitive.name
         if name == "scan":
-            total += rows * count(equation.params["jaxpr"].jaxpr, points, rows) if deepest(equation) else 2.0 * count(
-                equation.params["jaxpr"].jaxpr, points, rows
+            total += (
+                rows * count(equation.params["jaxpr"].jaxpr, points, rows)
+                if deepest(equation)
+                else 2.0 * count(equation.params["jaxpr"].jaxpr, points, rows)
             )
         elif name == "cond":
             total += max(count(branch.jaxpr, points, rows) for branch in equation.params["branches"])

@@ -130,14 +130,21 @@ def predicted_values(case: Case, metrics: Metrics) -> np.ndarray:
         times = {"ttft_s": first, "input_tokens_per_s": mapping.batch * float(case.traffic.input_tokens) / first}
     elif row.phase == "decode":
         rate = mapping.batch / service.step_time
-        times = {"tpot_s": service.step_time, "output_tokens_per_s": rate, "output_tokens_per_s_per_user": 1.0 / service.step_time}
+        times = {
+            "tpot_s": service.step_time,
+            "output_tokens_per_s": rate,
+            "output_tokens_per_s_per_user": 1.0 / service.step_time,
+        }
     elif row.phase == "generate":
         total = first + steps * service.step_time
         times = {"ttft_s": first, "tpot_s": service.step_time, "output_tokens_per_s": mapping.batch * steps / total}
         times["output_tokens_per_s_per_user"] = steps / total
     else:
         times = {"ttft_s": metrics.time_to_first_token, "tpot_s": metrics.time_per_output_token}
-        times |= {"output_tokens_per_s": service.output_rate, "output_tokens_per_s_per_user": 1.0 / metrics.time_per_output_token}
+        times |= {
+            "output_tokens_per_s": service.output_rate,
+            "output_tokens_per_s_per_user": 1.0 / metrics.time_per_output_token,
+        }
         times["input_tokens_per_s"] = service.output_rate * float(case.traffic.input_tokens) / steps
     if row.metric not in times:
         raise Unexpressed(f"the metric {row.metric} is not defined in the phase {row.phase}")
@@ -150,7 +157,9 @@ def best_of(case: Case, metrics: Metrics) -> float:
     fits = np.maximum(metrics.limits.memory, metrics.limits.concurrency) <= 0.0
     if not fits.any():
         short = float(np.min(metrics.limits.memory)) + 1.0
-        raise Unexpressed(f"does not fit: needs {short:.2f} x the memory of its {int(case.row.numbers.get('chips', 1))} chips")
+        raise Unexpressed(
+            f"does not fit: needs {short:.2f} x the memory of its {int(case.row.numbers.get('chips', 1))} chips"
+        )
     values = values[fits]
     return float(values.min() if case.row.metric.endswith("_s") and "per_s" not in case.row.metric else values.max())
 
@@ -161,7 +170,8 @@ def run_cases(cases: list[Case], assumptions: Assumptions) -> Iterable[tuple[Cas
 
     def spread(trees: list[Any]) -> Any:
         return jax.tree.map(
-            lambda *leaves: np.concatenate([np.broadcast_to(x, (n,)) for x, n in zip(leaves, sizes, strict=True)]), *trees
+            lambda *leaves: np.concatenate([np.broadcast_to(x, (n,)) for x, n in zip(leaves, sizes, strict=True)]),
+            *trees,
         )
 
     chips, traffic = spread([case.chip for case in cases]), spread([case.traffic for case in cases])

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from dse.catalogue.declarations import Document
 from dse.catalogue.fields import Spec
 from dse.catalogue.schema_chip import ChipDocument, SpaceDocument
-from dse.catalogue.schema_report import ReportDocument
 from dse.catalogue.schema_model import TrafficDocument, TransformerDocument
+from dse.catalogue.schema_report import ReportDocument
 from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, SoftwareDocument, TechnologyDocument
 
 __all__ = ["KINDS", "Document", "ReportDocument", "SpaceDocument", "is_table", "spec_of", "specs", "specs_of_kind"]

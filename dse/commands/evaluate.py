@@ -48,7 +48,9 @@ def evaluate_command(
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
     price_basis: PriceBasisOption = "tco",
-    objective: Annotated[str, typer.Option("--objective", help="What the best mapping maximises.")] = "tokens-per-dollar",
+    objective: Annotated[
+        str, typer.Option("--objective", help="What the best mapping maximises.")
+    ] = "tokens-per-dollar",
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
@@ -72,8 +74,10 @@ def evaluate_command(
     job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
-        print_json({"chip": candidate.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
-                   | metrics_json(candidate))
+        print_json(
+            {"chip": candidate.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
+            | metrics_json(candidate)
+        )
         return
     show_candidate(candidate, job)
 
@@ -96,8 +100,12 @@ def restricted_job(
         return job
     mappings: Mapping = restricted(job.mappings, wanted, chips)
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
-        text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (f" on {chips} chips" if chips else "")
-        rule = "no mapping has these degrees: chips = tensor x context x pipeline x data parallel, batch >= data parallel"
+        text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
+            f" on {chips} chips" if chips else ""
+        )
+        rule = (
+            "no mapping has these degrees: chips = tensor x context x pipeline x data parallel, batch >= data parallel"
+        )
         raise CatalogueError([Problem(rule, value=text, way_out="leave one of them open")])
     return replace(job, mappings=mappings)
 
@@ -108,7 +116,10 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
     from dse.catalogue.build import build_chips
 
     entry = catalogue.entry("chip", name)
-    values = {**entry.values, **{f"numerics.{key}": catalogue.entry("format", value).name for key, value in formats.items()}}
+    values = {
+        **entry.values,
+        **{f"numerics.{key}": catalogue.entry("format", value).name for key, value in formats.items()},
+    }
     chip = build_chips(values, catalogue.library)
     title, status = str(getattr(entry.document, "title", name)), str(getattr(entry.document, "status", ""))
     return evaluate_candidate(job, entry.name, title, status, values, chip)
@@ -128,12 +139,16 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     numbers = document["metrics"]
     say(f"  mapping                 {mapping_text(candidate.mapping)}")
     say(f"  chips                   {numbers['chips']:.4g}")
-    say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip")
+    say(
+        f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
+    )
     say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")
     say(f"  time to first token     {1e3 * numbers['time_to_first_token_s']:.1f} ms")
     say(f"  time per output token   {1e3 * numbers['time_per_output_token_s']:.2f} ms")
     say(f"  cost                    {numbers['usd_per_million_output_tokens']:.3f} USD per million output tokens")
-    say(f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {numbers['power_w_per_chip']:.0f} W per chip")
+    say(
+        f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {numbers['power_w_per_chip']:.0f} W per chip"
+    )
     say(f"  decode is bound by      {document['binds']}")
     for phase in ("prefill", "decode"):
         parts = document["breakdown"][phase]
@@ -148,7 +163,9 @@ def compare_command(
     traffic: TrafficOption = "chat",
     chips: Annotated[str, typer.Option("--chips", help="Names with commas, or `all`.")] = "all",
     price_basis: PriceBasisOption = "tco",
-    objective: Annotated[str, typer.Option("--objective", help="What the best mapping maximises.")] = "tokens-per-dollar",
+    objective: Annotated[
+        str, typer.Option("--objective", help="What the best mapping maximises.")
+    ] = "tokens-per-dollar",
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
@@ -162,14 +179,21 @@ def compare_command(
 
     found = open_catalogue(catalogue)
     job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
-    names = [entry["name"] for entry in list_entries("chip", found)] if chips == "all" else [n.strip() for n in chips.split(",")]
+    names = (
+        [entry["name"] for entry in list_entries("chip", found)]
+        if chips == "all"
+        else [n.strip() for n in chips.split(",")]
+    )
     comparison = compare(found, job, names)
     if report is not None:
         from dse.reporting import write_report
 
         page = write_report(report, comparison, None, found)
     if as_json:
-        rows = [{"chip": c.name, "status": c.status, "market_price": c.market_price} | metrics_json(c) for c in comparison.candidates]
+        rows = [
+            {"chip": c.name, "status": c.status, "market_price": c.market_price} | metrics_json(c)
+            for c in comparison.candidates
+        ]
         print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
         return
     from rich.console import Console

@@ -97,8 +97,10 @@ def show_validation(document: dict[str, Any], predictions: list[Prediction], fau
     for name in ("summary", "by_chip"):
         say(f"{name.replace('_', ' '):<22}{'rows':>6}{'median':>9}{'p90':>9}{'bias':>8}{'within 25 %':>13}")
         for key, e in document[name].items():
-            say(f"  {key:<20}{e['n']:>6}{e['median_abs_log_error']:>9.3f}{e['p90_abs_log_error']:>9.3f}"
-                f"{e['bias']:>8.2f}{100 * e['within_25_percent']:>11.0f} %")
+            say(
+                f"  {key:<20}{e['n']:>6}{e['median_abs_log_error']:>9.3f}{e['p90_abs_log_error']:>9.3f}"
+                f"{e['bias']:>8.2f}{100 * e['within_25_percent']:>11.0f} %"
+            )
     skipped: dict[str, int] = {}
     for one in predictions:
         if one.skipped:

@@ -47,7 +47,14 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
 def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
     """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from dse.search.study import plan_in, progress_of, run
 
@@ -66,7 +73,11 @@ def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, si
         task = bar.add_task(study.study_name, total=trials, best="")
 
         def told(state: Progress) -> None:
-            best = f"best {state.best:,.4g} {objective} (trial {state.best_number})" if state.feasible else "none feasible yet"
+            best = (
+                f"best {state.best:,.4g} {objective} (trial {state.best_number})"
+                if state.feasible
+                else "none feasible yet"
+            )
             bar.update(task, completed=state.done - before.done, best=f"{best}, {state.feasible} feasible")
 
         try:
@@ -89,8 +100,15 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
         from dse.reporting.summary import metrics_json
 
         rows = [{"chip": one.name, "status": one.status} | metrics_json(one) for one in comparison.candidates]
-        print_json({"study": study.study_name, "storage": storage, "trials": len(study.get_trials(deepcopy=False)),
-                    "report": str(page), "ranking": rows})
+        print_json(
+            {
+                "study": study.study_name,
+                "storage": storage,
+                "trials": len(study.get_trials(deepcopy=False)),
+                "report": str(page),
+                "ranking": rows,
+            }
+        )
         return
     from rich.console import Console
 
@@ -108,7 +126,9 @@ def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, 
     from dse.search.outcome import found_candidates
 
     found = found_candidates(study, space, job, catalogue, folder / "chips")
-    names = [entry["name"] for entry in list_entries("chip", catalogue) if entry["name"] not in {one.name for one in found}]
+    names = [
+        entry["name"] for entry in list_entries("chip", catalogue) if entry["name"] not in {one.name for one in found}
+    ]
     return compare(catalogue, job, names, found)
 
 
@@ -141,7 +161,9 @@ def run_command(
     found = open_catalogue(catalogue)
     box = load_space(space, found)
     wanted = objective or [box.objective]
-    job = job_of(found, model or box.model, traffic or box.traffic, price_basis or box.price_basis, most_chips=most_chips)
+    job = job_of(
+        found, model or box.model, traffic or box.traffic, price_basis or box.price_basis, most_chips=most_chips
+    )
     plan = plan_of(box, job, wanted, sampler, seed, trials)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
@@ -180,7 +202,9 @@ def list_command(storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption =
         print_json(rows)
         return
     for row in rows:
-        say(f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, best {row['best']:,.6g} {row['objective']}")
+        say(
+            f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, best {row['best']:,.6g} {row['objective']}"
+        )
 
 
 @studies.command("show")

@@ -72,9 +72,7 @@ def area_of(chip: Chip, silicon: Silicon) -> Area:
     shared = sram.capacity / (process.sram_density * style.sram_density_ratio)
     local = sram.local / (process.sram_density * silicon.local_density_ratio)
     ports = sram.bandwidth * silicon.sram_bandwidth_area * process.logic_area_scale
-    memory = chip.memory.stacks * (
-        chip.memory.phy_area + chip.memory.controller_area * process.logic_area_scale
-    )
+    memory = chip.memory.stacks * (chip.memory.phy_area + chip.memory.controller_area * process.logic_area_scale)
     links = link_bandwidth(chip) / silicon.serdes_area_density
     parts = matrix + vector + control + shared + local + ports + memory + links
     return Area(

@@ -43,29 +43,33 @@ def pass_parts(work: Pass) -> Parts:
 
 
 def token_time_parts(metrics: Metrics) -> Parts:
-    """Time per output token as one sequence sees it [s]: the decode step, and the prefill of others in between."""
+    """Time per output token as one sequence sees it [s]: the decode step, and what comes in between.
+
+    prefill: of other prompts on shared chips; handover: waiting for separate pools to hand sequences over.
+    """
     decode, service = metrics.decode, metrics.service
     scale = float(service.step_time) / float(decode.time)
     parts = {name: time * scale for name, time in pass_parts(decode).items()}
-    parts["prefill"] = max(float(metrics.time_per_output_token) - float(service.step_time), 0.0)
-    return parts
+    between = max(float(metrics.time_per_output_token) - sum(parts.values()), 0.0)
+    apart = float(service.prefill_share) > 0.0
+    return parts | {"prefill": 0.0 if apart else between, "handover": between if apart else 0.0}
 
 
 def chip_time_parts(metrics: Metrics) -> Parts:
     """Time of one chip that one output token takes [s], prefill included: what it costs, before prices.
 
-    The parts of both phases are added up by name; idle: what a separate prefill pool waits.
+    The parts of both phases are added up by name; idle: what separate pools wait.
     """
-    service = metrics.service
-    per_token = float(metrics.chips) / float(metrics.output_tokens_per_s) / (1.0 + float(service.prefill_share))
-    apart = float(service.prefill_share) > 0.0
-    on_prefill = float(service.prefill_load) * (float(service.prefill_share) if apart else 1.0)
+    service, share = metrics.service, float(metrics.service.prefill_share)
+    per_token = float(metrics.chips) / float(metrics.output_tokens_per_s) / (1.0 + share)
+    on_prefill = float(service.prefill_load) * (share if share > 0.0 else 1.0)
+    on_decode = float(service.decode_load)
     parts: Parts = {}
-    for work, load in ((metrics.prefill, on_prefill), (metrics.decode, float(service.decode_load))):
+    for work, load in ((metrics.prefill, on_prefill), (metrics.decode, on_decode)):
         for name, time in pass_parts(work).items():
             parts[name] = parts.get(name, 0.0) + time / float(work.time) * load * per_token
-    parts["idle"] = per_token * float(service.prefill_share) * (1.0 - float(service.prefill_load)) if apart else 0.0
-    return parts
+    idle = share * (1.0 - float(service.prefill_load)) + 1.0 - on_decode if share > 0.0 else 0.0
+    return parts | {"idle": idle * per_token}
 
 
 def resource_shares(work: Pass) -> Parts:

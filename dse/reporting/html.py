@@ -169,6 +169,7 @@ def environment() -> Environment:
 def render(page: Page) -> str:
     """The page as HTML."""
     template = environment().get_template("report.html.j2")
-    return template.render(
+    text = template.render(
         page=page, job=page.comparison.job, columns=CHIP_COLUMNS, kinds=(*KINDS, "choice"), FOUND=FOUND
     )
+    return text.lstrip()

@@ -67,6 +67,7 @@ PART_COLOURS = {
     "overhead": "#c7625a",
     "throttling": "#7c2d12",
     "prefill": "#b4b9c1",
+    "handover": "#bfa8d1",
     "idle": "#eceef1",
 }
 PART_NAMES = {
@@ -78,7 +79,7 @@ PART_NAMES = {
     "state_space": "state space",
     "assembly_loss": "lost in assembly",
     "prefill": "prefill of others",
-    "idle": "idle prefill pool",
+    "idle": "idle pools",
     "throttling": "power throttling",
 }
 STYLE: dict[Any, Any] = {

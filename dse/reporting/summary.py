@@ -18,7 +18,7 @@ from dse.reporting.text import quantity
 from dse.timing.inference import Pass
 from dse.timing.mapping import Mapping
 
-__all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reasons"]
+__all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reason_of", "reasons"]
 
 RESOURCE_NAMES = {
     "matrix": "matrix units",
@@ -80,6 +80,7 @@ SENTENCES = {
     "die_area": "a compute die is {ratio} x the largest that can be made",
     "silicon_area": "its compute dies are {ratio} x what the package holds ({need} against {limit})",
     "die_edge": "memory and links need {ratio} x the die edge there is",
+    "sram_bandwidth": "its SRAM is asked for {ratio} x the bandwidth that its banks can give",
     "power_density": "it dissipates {ratio} x what its cooling removes per area",
     "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
     "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",
@@ -96,8 +97,19 @@ def reasons(metrics: Metrics) -> list[str]:
         excess = float(getattr(metrics.limits, name))
         if excess > 0.0 or math.isnan(excess):
             texts = {"need": quantity(need, dimension), "limit": quantity(limit, dimension)}
-            found.append(SENTENCES[name].format(ratio=ratio_text(1.0 + excess), **texts))
+            found.append(sentence_for(name).format(ratio=ratio_text(1.0 + excess), **texts))
     return found
+
+
+def sentence_for(limit: str) -> str:
+    """The sentence of a limit, with places for ratio, need and limit."""
+    return SENTENCES.get(limit, f"its {limit.replace('_', ' ')} is {{ratio}} x the limit")
+
+
+def reason_of(limit: str, excess: float) -> str:
+    """The sentence for one limit, without its numbers: 'needs 4.1 x the memory it has'."""
+    sentence = sentence_for(limit).format(ratio=ratio_text(1.0 + excess), need="", limit="")
+    return sentence.partition(" (")[0]
 
 
 def ratio_text(ratio: float) -> str:

@@ -38,8 +38,8 @@ class StudyRecord:
 
     storage: address of the store it can be resumed from; trials: a column per free field by dotted path, base
     units or names; values: a column per metric (tokens_per_dollar ...; memory_bandwidth and sram_capacity as
-    resolved); feasible: whether each trial breaks no limit; reasons: how many of the others break each, or one
-    sentence a trial. All columns in the order of the trials.
+    resolved); feasible: whether each trial breaks no limit; reasons: a sentence for each that breaks one. All columns
+    in the order of the trials.
     """
 
     name: str

@@ -9,7 +9,7 @@ from dse.units import readable
 __all__ = ["counted", "quantity", "significant", "spoken"]
 
 
-def significant(value: float, digits: int = 3) -> str:
+def significant(value: float | int, digits: int = 3) -> str:
     """A number with so many significant digits and thousands set apart; '–' where there is none.
 
     >>> significant(1234.5), significant(0.12345), significant(20.04), significant(float("nan"))
@@ -30,7 +30,7 @@ def spoken(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
-def counted(value: float) -> str:
+def counted(value: float | int) -> str:
     """A count: whole where it is, else with three significant digits.
 
     >>> counted(8192.0), counted(3.98)
@@ -39,7 +39,7 @@ def counted(value: float) -> str:
     return f"{value:,.0f}" if math.isfinite(value) and value == round(value) else significant(value)
 
 
-def quantity(value: float, dimension: str) -> str:
+def quantity(value: float | int, dimension: str) -> str:
     """A value [base units] with three significant digits in a familiar unit, never with an exponent.
 
     >>> quantity(2499.9, "mm2"), quantity(3.35e12, "bytes/s")

@@ -28,7 +28,9 @@ def plain_optuna(catalogue: Catalogue, folder: str, sampler: str, trials: int) -
     space = load_space(SPACE, catalogue)
     found = distributions(space)
     study = optuna.create_study(
-        storage=open_storage(f"journal:{folder}/plain.journal"), sampler=make_sampler(sampler, 0, 1), direction="maximize"
+        storage=open_storage(f"journal:{folder}/plain.journal"),
+        sampler=make_sampler(sampler, 0, 1),
+        direction="maximize",
     )
     begun = time.perf_counter()
     for _ in range(trials):

@@ -50,7 +50,9 @@ def found_candidates(
         name = f"{space.name}-best" if len(trials) == 1 else f"{space.name}-{trial.number}"
         title = f"{space.title}: trial {trial.number}"
         note = f"found by study {study.study_name}, trial {trial.number}, in the space {space.name}"
-        entry = write_chip(folder / f"{name}.toml", design_of(space, trial), title=title, note=note, catalogue=catalogue)
+        entry = write_chip(
+            folder / f"{name}.toml", design_of(space, trial), title=title, note=note, catalogue=catalogue
+        )
         chip = build_chips(entry.values, catalogue.library)
         found.append(evaluate_candidate(job, name, title, "found", entry.values, chip))
     return found
@@ -60,7 +62,9 @@ def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
     """Name, plan and state of every study of this program in a storage."""
     rows = []
     for stored in storage.get_all_studies():
-        study = optuna.load_study(study_name=stored.study_name, storage=storage, sampler=optuna.samplers.RandomSampler())
+        study = optuna.load_study(
+            study_name=stored.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
+        )
         try:
             plan = plan_in(study)
         except CatalogueError:
@@ -95,7 +99,9 @@ def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
         row |= {f"value.{name}": value for name, value in zip(plan.objectives, trial.values or [], strict=False)}
         row |= {f"metric.{key}": value for key, value in result.get("metrics", {}).items()}
         row |= {f"mapping.{key}": value for key, value in result.get("mapping", {}).items()}
-        row["reasons"] = "; ".join(f"{name} +{100 * excess:.3g} %" for name, excess in result.get("reasons", {}).items())
+        row["reasons"] = "; ".join(
+            f"{name} +{100 * excess:.3g} %" for name, excess in result.get("reasons", {}).items()
+        )
         rows.append(row)
     return rows
 

@@ -58,5 +58,7 @@ def find_study(storage: BaseStorage, name: str) -> optuna.Study:
     names = study_names(storage)
     if name not in names:
         allowed = listed(names) or "none yet: start one with `dse study run SPACE`"
-        raise CatalogueError([Problem("unknown study", value=repr(name), allowed=allowed, nearest=nearest(name, names))])
+        raise CatalogueError(
+            [Problem("unknown study", value=repr(name), allowed=allowed, nearest=nearest(name, names))]
+        )
     return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())

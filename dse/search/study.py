@@ -65,16 +65,12 @@ def digest(space: Space) -> str:
     return hashlib.sha256(repr((sorted(space.fixed.items()), sorted(space.free.items()))).encode()).hexdigest()[:16]
 
 
-def plan_of(
-    space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int
-) -> Plan:
+def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
     """The plan of a new study; CatalogueError for unknown objectives or samplers."""
     fields = tuple(metric_of(name) for name in objectives)
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
-    return Plan(
-        space.name, digest(space), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips
-    )
+    return Plan(space.name, digest(space), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips)
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
@@ -185,7 +181,9 @@ def run(
     plan = plan_in(durable)
     if plan.digest != digest(space):
         way_out = "restore the space file, or start a new study"
-        raise CatalogueError([Problem("the space has changed since the study began", value=space.name, way_out=way_out)])
+        raise CatalogueError(
+            [Problem("the space has changed since the study began", value=space.name, way_out=way_out)]
+        )
     working = working_copy(durable, plan)
     state = progress_of(working)
     report(state)
@@ -227,7 +225,9 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
             reasons[name] = reasons.get(name, 0) + 1
     text = ", ".join(f"{name} in {n} of {len(told)}" for name, n in sorted(reasons.items(), key=lambda kv: -kv[1])[:3])
     way_out = "run more trials, choose a traffic with looser limits, or widen the space"
-    raise CatalogueError([Problem(f"no trial is feasible ({text or 'no trials yet'})", value=study.study_name, way_out=way_out)])
+    raise CatalogueError(
+        [Problem(f"no trial is feasible ({text or 'no trials yet'})", value=study.study_name, way_out=way_out)]
+    )
 
 
 def design_of(space: Space, trial: FrozenTrial) -> dict[str, Value]:

@@ -65,12 +65,12 @@ def layouts(chips: int, experts: bool, long_context: bool, layers: int) -> list[
         if tensor * pipeline > chips or pipeline > layers:
             continue
         found.append((tensor, 1.0, pipeline, 1.0, 1.0))
-        for context in (powers[1:6] if long_context else []):
+        for context in powers[1:6] if long_context else []:
             if tensor * context * pipeline <= chips:
                 found.append((tensor, context, pipeline, 1.0, 1.0))
         for data in powers if experts else []:
             group = tensor * data
-            if 1 < group and group * pipeline <= chips:
+            if group > 1 and group * pipeline <= chips:
                 found.append((tensor, 1.0, pipeline, data, group))
     return found
 

@@ -11,7 +11,7 @@ from dse.timing.mapping import Mapping
 from dse.workload.operators import Product
 from dse.workload.transformer import Transformer
 
-__all__ = ["Elements", "Footprint", "Residency", "elements_held", "footprint", "reuse_limits", "residency"]
+__all__ = ["Elements", "Footprint", "Residency", "elements_held", "footprint", "residency", "reuse_limits"]
 
 
 @pytree

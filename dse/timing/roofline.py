@@ -90,20 +90,19 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
     SRAM; far-memory traffic. Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
-    is_state = product.state
     tokens = product.tokens * (1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0))
     cycles = matrix_cycles(tokens, product.inner, product.outer, product.products, chip.matrix)
     stored = stored_bytes(product, chip)
     moved = product.moved * chip.numerics.activation
-    near = place.weights_in_sram + is_state * (place.state_in_sram - place.weights_in_sram)
-    far = place.weights_far * (1.0 - is_state)
+    elsewhere = jnp.where(product.state > 0.0, place.state_in_sram, place.weights_in_sram + place.weights_far)
+    far_bytes = stored * (1.0 - product.state) * place.weights_far
     compulsory = stored + moved
     sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
     refetched = jnp.maximum(product.macs * rates.shared_reuse - compulsory, 0.0)
-    memory_bytes = stored * (1.0 - near - far) + (moved + refetched) * place.spill
+    memory_bytes = stored * (1.0 - elsewhere) + (moved + refetched) * place.spill
     matrix = cycles * product.repeat * rates.clock
     slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)
-    slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), stored * far * rates.far_memory)
+    slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
     return Usage(
         matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + chip.execution.operator_time
     )
@@ -124,8 +123,8 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
         product, weight = row
 
         def count(total: Usage) -> tuple[Usage, Number]:
-            used = jax.tree.map(lambda part: part * weight + zero, operator_usage(product, chip, rates, place))
-            return jax.tree.map(jnp.add, total, used), used.time
+            used = jax.tree.map(lambda part: part * weight, operator_usage(product, chip, rates, place))
+            return jax.tree.map(jnp.add, total, used), jnp.broadcast_to(used.time, shape)
 
         def skip(total: Usage) -> tuple[Usage, Number]:
             return total, zero
@@ -137,9 +136,7 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
     return demand_of(used, table, chip, rates, place, weights), times
 
 
-def demand_of(
-    used: Usage, table: Product, chip: Chip, rates: Rates, place: Residency, weights: Number
-) -> Demand:
+def demand_of(used: Usage, table: Product, chip: Chip, rates: Rates, place: Residency, weights: Number) -> Demand:
     """The whole demand from what the scan has summed; the rest is linear in the table and needs no scan."""
     operations = (table.vector * weights).sum(0)
     weight_bytes = (table.stored * (1.0 - table.state) * weights).sum(0) * chip.numerics.weight
@@ -166,7 +163,4 @@ def class_times(times: Number) -> dict[str, Number]:
     times: (rows, ...) [s]. Returns class -> (...) [s], in the order of CLASSES.
     """
     classes = list(OPERATORS.values())
-    return {
-        name: sum(times[row] for row, found in enumerate(classes) if found == name)
-        for name in CLASSES
-    }
+    return {name: sum(times[row] for row, found in enumerate(classes) if found == name) for name in CLASSES}

@@ -134,7 +134,12 @@ def dense(layers: Number, tokens: Number, inner: Number, outer: Number, vector: 
 
 
 def attend(
-    layers: Number, tokens: Tokens, heads: Number, kv_heads: Number, dims: tuple[Number, Number], spans: tuple[Number, Number]
+    layers: Number,
+    tokens: Tokens,
+    heads: Number,
+    kv_heads: Number,
+    dims: tuple[Number, Number],
+    spans: tuple[Number, Number],
 ) -> Product:
     """Scores and weighted values of one attention layer, fused (arXiv 2205.14135), twice the same shape.
 

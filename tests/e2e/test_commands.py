@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dse.cli import app
 from dse.catalogue import CatalogueError
+from dse.cli import app
 
 JOB = ("--model", "llama-3.1-70b", "--traffic", "chat")
 
@@ -123,7 +123,10 @@ def test_check_reports_every_fault_at_once(elsewhere: Path) -> None:
         (("evaluate", "--chip", "h100", *JOB, "--price-basis", "lease"), ("lease", "make", "tco")),
         (("evaluate", "--chip", "h100", *JOB, "--objective", "speed"), ("speed", "tokens-per-dollar")),
         (("evaluate", "--chip", "h100", *JOB, "--chips", "3", "--tp", "2"), ("no mapping", "chips")),
-        (("study", "run", "sram-vs-hbm", "--sampler", "tpee"), ("tpee", "tpe", "nsga2", "cmaes", "qmc", "random", "gp")),
+        (
+            ("study", "run", "sram-vs-hbm", "--sampler", "tpee"),
+            ("tpee", "tpe", "nsga2", "cmaes", "qmc", "random", "gp"),
+        ),
         (("study", "run", "sram-vs-hbm", "--storage", "mongo://x"), ("mongo", "journal", "sqlite", "postgresql")),
         (("study", "run", "sram-hbm"), ("sram-hbm", "sram-vs-hbm")),
         (("study", "resume", "nothing"), ("nothing", "dse study run")),

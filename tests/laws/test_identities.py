@@ -88,7 +88,7 @@ def test_one_expert_is_dense(seed: int, name: str) -> None:
 
 def test_one_expert_takes_the_time_of_dense_layers_and_a_router() -> None:
     """Where weights are all that is read, one decode step longer by exactly the router's bytes."""
-    quick = change(neutral(chip("h100-sxm")), matrix__clock=1e15, vector_lanes=1e9, sram__bandwidth=1e18)
+    quick = change(neutral(chip("h100-sxm")), matrix__clock=1e15, sram__capacity=1e15, sram__bandwidth=1e18)
     dense, alone = model(DENSE), mapping()
     one, other = (single(quick, which, traffic(), alone) for which in (dense, one_expert(dense)))
     router = dense.layers * dense.hidden * quick.numerics.weight / quick.memory.bandwidth

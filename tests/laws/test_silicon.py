@@ -89,7 +89,8 @@ def test_units_give_the_published_peak(name: str) -> None:
     unit, values = chip(name).matrix, catalogue().entry("chip", name).values
     published = values.get("matrix.published_peak")
     if published is None:
-        assert getattr(catalogue().entry("chip", name).document, "status") in ("hypothetical", "announced")  # noqa: B009
+        status = getattr(catalogue().entry("chip", name).document, "status")  # noqa: B009
+        assert getattr(status, "value", status) in ("hypothetical", "announced")
         return
     assert float(unit.units * unit.rows * unit.columns * 2.0 * unit.clock) == pytest.approx(float(published), rel=0.01)
 

@@ -1,0 +1,291 @@
+"""Reports: the data of tables and figures first, then the files."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from builders import catalogue
+from pyarrow import parquet
+from rich.console import Console
+
+from dse.analysis.comparison import Candidate, Comparison, compare, evaluate_candidate, job_of
+from dse.catalogue.build import build_chips
+from dse.evaluate import LIMITS
+from dse.reporting import write_report
+from dse.reporting.breakdown import chip_time_parts, pass_parts, power_parts, resource_shares, token_time_parts
+from dse.reporting.figure_data import front_figure, heat_map, history, part_bars, time_bars, winners
+from dse.reporting.html import findings, study_text, without_password
+from dse.reporting.operators import PHASES, operator_points
+from dse.reporting.provenance import entries_of, provenance_rows, works_of
+from dse.reporting.results import unit_of
+from dse.reporting.summary import binding, binds, limit_numbers, mapping_text, metrics_json, reason_of, reasons
+from dse.reporting.tables import StudyRecord, modelled_costs, price_note, price_source, ranking, rejected
+from dse.reporting.terminal import ranking_table
+from dse.reporting.winner import the_winner, winner_of
+
+NAMES = ("h100-sxm", "b200-sxm", "mi300x", "tpu-v6e", "a10g", "l40s", "groq-lpu-v1")
+MODELLED = ("price.buy", "price.rent", "package.die_area", "memory.capacity", "memory.bandwidth")
+
+
+def variant(job, name: str, base: str, **changes: float) -> Candidate:
+    entry = catalogue().entry("chip", base)
+    values = {path: value for path, value in entry.values.items() if path not in MODELLED}
+    values |= {path.replace("__", "."): value for path, value in changes.items()}
+    return evaluate_candidate(job, name, name, "found", values, build_chips(values, catalogue().library))
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    job = job_of(catalogue(), "llama-3.1-70b", "chat", "tco", most_chips=64)
+    found = [
+        variant(job, "found-good", "tpu-v6e", sram__capacity=256e6),
+        variant(job, "found-bad", "h100-sxm", sram__capacity=900e6, memory__stacks=1.0),
+    ]
+    compared = compare(catalogue(), job, NAMES, found)
+    status = {name: str(catalogue().entry("chip", name).figures["status"].value) for name in NAMES}
+    fixed = [replace(item, status=status.get(item.name, item.status)) for item in compared.candidates]
+    return replace(compared, candidates=fixed)
+
+
+@pytest.fixture(scope="module")
+def study() -> StudyRecord:
+    generator = np.random.default_rng(0)
+    sram = np.exp(generator.uniform(np.log(20e6), np.log(1e9), 200))
+    memory = generator.integers(0, 5, 200) * 0.82e12
+    feasible = generator.uniform(size=200) < 0.6
+    value = np.where(feasible, sram**0.3 * (1e12 + memory) / 1e9, np.nan)
+    return StudyRecord(
+        name="a study",
+        space="no-such-space",
+        storage="postgresql://me:secret@host:5432/studies",
+        sampler="tpe",
+        seed=7,
+        trials={"sram.capacity": sram},
+        values={"tokens_per_dollar": value, "memory_bandwidth": memory, "sram_capacity": sram},
+        feasible=feasible,
+        reasons=["needs 4.1 x the memory it has", "needs 2 x the memory it has"],
+    )
+
+
+def test_parts_add_up_to_their_totals(comparison: Comparison) -> None:
+    for item in comparison.candidates:
+        metrics = item.metrics
+        for phase in PHASES:
+            work = getattr(metrics, phase)
+            assert sum(pass_parts(work).values()) == pytest.approx(float(work.time), rel=1e-9)
+            points = [point for point in operator_points(comparison.job, item) if point.phase == phase]
+            assert sum(point.time for point in points) == pytest.approx(float(work.demand.time), rel=1e-9)
+        assert sum(power_parts(metrics).values()) == pytest.approx(float(metrics.power), rel=1e-9)
+        assert sum(token_time_parts(metrics).values()) == pytest.approx(float(metrics.time_per_output_token), rel=1e-9)
+        per_token = float(metrics.chips) / float(metrics.output_tokens_per_s)
+        assert sum(chip_time_parts(metrics).values()) == pytest.approx(per_token, rel=1e-9)
+
+
+def test_no_operator_beats_its_roofs(comparison: Comparison) -> None:
+    for item in comparison.candidates:
+        if not item.feasible:
+            continue
+        chip = item.chip
+        for point in operator_points(comparison.job, item):
+            assert point.rate <= float(item.metrics.hardware.peak) * (1 + 1e-9)
+            assert point.rate <= point.sram_intensity * float(chip.sram.bandwidth) * (1 + 1e-9)
+            if np.isfinite(point.memory_intensity) and float(chip.far_memory.bandwidth) == 0.0:
+                assert point.rate <= point.memory_intensity * float(chip.memory.bandwidth) * (1 + 1e-9)
+
+
+def test_what_binds_is_the_busiest_resource(comparison: Comparison) -> None:
+    for item in comparison.candidates:
+        name, share = binding(item.metrics.decode)
+        assert share == max(resource_shares(item.metrics.decode).values())
+        assert name
+        assert f"{100 * min(share, 1):.0f} %" in binds(item.metrics)
+
+
+def test_reasons_name_each_exceeded_limit_with_its_numbers(comparison: Comparison) -> None:
+    bad = next(item for item in comparison.candidates if item.name == "found-bad")
+    broken = [name for name in LIMITS if getattr(bad.metrics.limits, name) > 0]
+    assert len(reasons(bad.metrics)) == len(broken) > 0
+    for name, (need, limit, _) in limit_numbers(bad.metrics).items():
+        assert need / limit - 1 == pytest.approx(getattr(bad.metrics.limits, name), abs=1e-9)
+    assert reason_of("memory", 3.1) == "needs 4.1 x the memory it has"
+    assert all(not reasons(item.metrics) for item in comparison.candidates if item.feasible)
+
+
+def test_json_is_finite_and_keeps_its_contract(comparison: Comparison) -> None:
+    for item in comparison.candidates:
+        document = metrics_json(item)
+        text = json.dumps(document, allow_nan=False)
+        assert json.loads(text) == document
+        assert set(document) == {"metrics", "mapping", "breakdown", "binds", "feasible", "reasons"}
+        assert all((value is None) != item.feasible for value in document["metrics"].values())
+        assert {"prefill", "decode", "area_mm2", "make_usd", "tco_usd_per_hour", "footprint_bytes"} <= set(
+            document["breakdown"]
+        )
+    broken = replace(comparison.candidates[0], metrics=replace(comparison.candidates[0].metrics, power=float("nan")))
+    assert metrics_json(broken)["metrics"]["power_w"] is None
+
+
+def test_mapping_text_says_only_what_is_not_one(comparison: Comparison) -> None:
+    mapping = replace(comparison.candidates[0].mapping, tensor_parallel=2.0, pipeline_parallel=1.0, disaggregated=1.0)
+    assert mapping_text(mapping).startswith("TP2 ")
+    assert mapping_text(mapping).endswith("+P")
+    assert "PP" not in mapping_text(mapping)
+
+
+def test_ranking_is_ordered_and_prices_are_never_mixed_in_silence(comparison: Comparison) -> None:
+    rows = ranking(comparison)
+    costs = [row.usd_per_million for row in rows]
+    assert costs == sorted(costs)
+    assert [row.rank for row in rows] == list(range(1, len(rows) + 1))
+    assert {row.price_source for row in rows} == {"market", "modelled"}
+    assert "mixed" in price_note(comparison)
+    assert "'tco'" in price_note(comparison)
+    assert [row.name for row in rejected(comparison)] == [i.name for i in comparison.candidates if not i.feasible]
+
+
+def test_a_modelled_price_changes_only_what_had_a_market_price(comparison: Comparison) -> None:
+    costs = modelled_costs(comparison.job, comparison.candidates)
+    for item, cost in zip(comparison.candidates, costs, strict=True):
+        same = cost == pytest.approx(float(item.metrics.usd_per_output_token), rel=1e-9)
+        assert same == (price_source(comparison.job, item) == "modelled")
+
+
+def test_the_fronts_hold_their_best_points(comparison: Comparison) -> None:
+    data = front_figure(comparison, {"h100-sxm": "NVIDIA"})
+    assert data.least_speed == pytest.approx(20.0)
+    for front in data.fronts:
+        assert np.all(np.diff(front.speed) > 0)
+        assert np.all(np.diff(front.usd) > 0)
+        if front.best is not None:
+            at_least = front.usd[front.speed >= front.best[0] * (1 - 1e-9)].min()
+            assert at_least <= front.best[1] * (1 + 1e-9)
+
+
+def test_heat_map_keeps_the_best_of_each_cell(comparison: Comparison, study: StudyRecord) -> None:
+    data = heat_map(study, comparison.candidates)
+    assert data is not None
+    assert data.without_memory
+    assert np.nanmax(data.best) == np.nanmax(study.values["tokens_per_dollar"])
+    none = study.feasible & (study.values["memory_bandwidth"] == 0)
+    assert np.nanmax(data.best[0]) == study.values["tokens_per_dollar"][none].max()
+    assert {mark.name for mark in data.marks} | set(data.outside) == {item.name for item in comparison.candidates}
+    assert heat_map(replace(study, feasible=np.zeros(200, bool)), []) is None
+
+
+def test_the_best_so_far_never_falls(study: StudyRecord) -> None:
+    data = history(study, "tokens_per_dollar")
+    assert data is not None
+    seen = data.best[np.isfinite(data.best)]
+    assert np.all(np.diff(seen) >= 0)
+    assert seen[-1] == np.nanmax(study.values["tokens_per_dollar"])
+
+
+def test_bars_add_up(comparison: Comparison) -> None:
+    best = winners(comparison)
+    assert best[0].feasible
+    assert "found-good" in {item.name for item in best}
+    area, power, make, owned = part_bars(best)
+    assert area.totals == pytest.approx([float(item.metrics.hardware.area.total) for item in best])
+    assert power.totals == pytest.approx([float(item.metrics.power) for item in best])
+    assert make.totals == pytest.approx([float(item.metrics.hardware.make.total) for item in best])
+    assert owned.totals == pytest.approx([3600 * float(item.metrics.rate.tco) for item in best])
+    assert all(len(bars.names) == len(best) for bars in time_bars(comparison.job, best))
+
+
+def test_the_winner_is_the_best_found_design(comparison: Comparison) -> None:
+    best = the_winner(comparison)
+    assert best is not None
+    assert best.name == "found-good"
+    winner = winner_of(comparison.job, best)
+    for rows in winner.phases.values():
+        assert sum(row.share for row in rows) == pytest.approx(1.0)
+    slacks = [row.slack for row in winner.limits]
+    assert slacks == sorted(slacks)
+    assert slacks[0] >= 0
+
+
+def test_provenance_counts_every_figure(comparison: Comparison) -> None:
+    entries = entries_of(catalogue(), comparison)
+    for row in provenance_rows(comparison, entries):
+        if f"chip/{row.name}" in entries:
+            assert sum(row.counts.values()) == len(entries[f"chip/{row.name}"].figures)
+    assert len(works_of(entries, catalogue())) > 10
+
+
+def test_passwords_are_not_shown(study: StudyRecord) -> None:
+    assert without_password("sqlite:////tmp/a.db") == "sqlite:////tmp/a.db"
+    assert without_password("journal:results/studies.journal") == "journal:results/studies.journal"
+    text = study_text(study)
+    assert "secret" not in str(text)
+    assert "***" in text.facts["Storage"]
+    assert text.failures == [("needs more than the memory it has", 2)]
+
+
+def test_units_of_columns() -> None:
+    found = {
+        "time_to_first_token_s": "s",
+        "output_tokens_per_s": "tokens/s",
+        "usd_per_million_output_tokens_modelled_price": "USD/Mtoken",
+        "tco_chip_usd_per_hour": "USD/h",
+        "make_dies_usd": "USD",
+        "power_w_per_chip": "W",
+        "area_matrix_mm2": "mm2",
+        "chips": "",
+    }
+    assert {name: unit_of(name) for name in found} == found
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_table_fits_the_terminal(comparison: Comparison, width: int) -> None:
+    console = Console(width=width, file=io.StringIO())
+    console.print(ranking_table(comparison, width))
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert "found-good" in text
+    assert "found-bad" in text
+
+
+def test_a_report_is_whole_and_repeats(comparison: Comparison, study: StudyRecord, tmp_path: Path) -> None:
+    page = write_report(tmp_path / "a", comparison, study, catalogue())
+    again = write_report(tmp_path / "b", comparison, study, catalogue())
+    text = page.read_text(encoding="utf-8")
+    assert text == again.read_text(encoding="utf-8")
+    for path in (tmp_path / "a").rglob("*"):
+        if path.is_file() and path.suffix != ".parquet":
+            assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), path
+    assert text.startswith("<!doctype html>")
+    assert "secret" not in text
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert "@import" not in text
+    assert "<script" not in text
+    identifiers = re.findall(r'\sid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+    for name in ("fronts", "times", "parts", "roofline", "heat-map", "history"):
+        assert f'id="figure-{name}"' in text
+        assert (tmp_path / "a" / "figures" / f"{name}.png").stat().st_size > 10_000
+    table = parquet.read_table(tmp_path / "a" / "results.parquet")
+    rows = list(csv.DictReader((tmp_path / "a" / "results.csv").open(encoding="utf-8")))
+    assert len(rows) == table.num_rows == len(comparison.candidates)
+    assert table.schema.field("power_w").metadata[b"unit"] == b"W"
+    assert rows[0]["name"] == comparison.candidates[0].name
+    expected = 1e6 * float(comparison.candidates[0].metrics.usd_per_output_token)
+    assert float(rows[0]["usd_per_million_output_tokens"]) == pytest.approx(expected)
+
+
+def test_a_report_without_a_feasible_chip(comparison: Comparison, tmp_path: Path) -> None:
+    bad = [item for item in comparison.candidates if not item.feasible]
+    empty = replace(comparison, candidates=bad)
+    assert findings(ranking(empty))[0].label == "Nothing feasible"
+    text = write_report(tmp_path, empty, None, catalogue()).read_text(encoding="utf-8")
+    assert "No candidate keeps every limit" in text
+    assert reasons(bad[0].metrics)[0] in text
+
+
+def test_leaves_of_metrics_are_plain(comparison: Comparison) -> None:
+    assert all(isinstance(leaf, float) for leaf in jax.tree.leaves(comparison.candidates[0].metrics))
