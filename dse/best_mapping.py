@@ -60,7 +60,7 @@ class Best:
 
 
 def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> Mapping:
-    """The lattice that is searched for a model and a traffic, at most so many chips a deployment; leaves (mappings,)."""
+    """The lattice searched for a model and a traffic, at most so many chips a deployment; leaves (mappings,)."""
     concurrency = float(np.min(np.asarray(traffic.concurrency)))
     return lattice(
         chips=chips,
@@ -128,7 +128,9 @@ evaluate_pairs_block = jax.jit(evaluate, compiler_options=QUICK_TO_COMPILE)
 
 def compilations() -> int:
     """Programs compiled so far in this process by the functions above [1]."""
-    return sum(function._cache_size() for function in (score_block, evaluate_block, evaluate_pairs_block))
+    functions = (score_block, evaluate_block, evaluate_pairs_block)
+    # JAX counts the programs of a jitted function but leaves the counter out of its types.
+    return sum(function._cache_size() for function in functions)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def blocks(count: int, size: int) -> Iterator[int]:

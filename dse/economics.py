@@ -56,8 +56,8 @@ def ownership(chip: Chip, price: Number, power: Number, economics: Economics) ->
     """Cost of owning one chip in a machine in a data centre.
 
     price: of the package [USD]; power: mean of the package [W]. The facility is built for the power limit, the
-    electricity bill is for the mean. A scale-up domain pays for each tier of its switches; the price of scale-out is that of a
-    whole cluster network. chip, economics: broadcastable. Returns parts [USD/s].
+    electricity bill is for the mean. A scale-up domain pays for each tier of its switches; the price of scale-out is
+    that of a whole cluster network. chip, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
     up, out = chip.scale_up, chip.scale_out

@@ -155,10 +155,11 @@ def handover(chip: Chip, mapping: Mapping, held: Footprint) -> Number:
 def mean_power(prefill: Pass, decode: Pass, service: Service, static: Number) -> Number:
     """Power of one package averaged over its work, both pools together [W]."""
     on_prefill = prefill.energy / prefill.time
-    on_decode = decode.energy / decode.time
-    decode_chips = service.decode_load * on_decode + (1.0 - service.decode_load) * on_prefill
-    prefill_chips = service.prefill_load * on_prefill
+    on_decode = service.stages_busy * decode.energy / decode.time
     share = service.prefill_share
+    mixed = jnp.where(share > 0.0, 0.0, 1.0 - service.decode_load)
+    decode_chips = service.decode_load * on_decode + mixed * on_prefill
+    prefill_chips = service.prefill_load * on_prefill
     return static + (decode_chips + share * prefill_chips) / (1.0 + share)
 
 

@@ -10,18 +10,21 @@ import jax
 import numpy as np
 from hypothesis import Phase, settings
 
-from dse.assumptions import Assumptions
+from dse.arrays import Number
+from dse.assumptions import Assumptions, Silicon
 from dse.best_mapping import DESIGNS, evaluate_pairs, mapping_lattice
 from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
 from dse.catalogue.store import Catalogue, open_catalogue
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
+from dse.hardware.yields import dies_per_wafer
 from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
 PAIRS = DESIGNS
 """Chips with a mapping each that the tests evaluate at once: the one shape that evaluate_pairs compiles."""
+
 
 def seeds(count: int) -> settings:
     """Settings of a law that draws arrays of random designs: so many draws, which no shrinking can make plainer."""
@@ -224,11 +227,20 @@ def random_traffic(generator: np.random.Generator) -> Traffic:
     )
 
 
-def run(chips: Chip, transformer: Transformer, requests: Traffic, mappings: Mapping, given: Assumptions | None = None) -> Metrics:
+def run(
+    chips: Chip, transformer: Transformer, requests: Traffic, mappings: Mapping, given: Assumptions | None = None
+) -> Metrics:
     """Metrics of pairs, padded to the one compiled shape; leaves as long as the longest given."""
     return evaluate_pairs(chips, transformer, requests, mappings, given or assumptions())
 
 
-def single(chips: Chip, transformer: Transformer, requests: Traffic, mappings: Mapping, given: Assumptions | None = None) -> Metrics:
+def single(
+    chips: Chip, transformer: Transformer, requests: Traffic, mappings: Mapping, given: Assumptions | None = None
+) -> Metrics:
     """Metrics of one chip with one mapping, plain floats."""
     return jax.tree.map(lambda leaf: float(leaf[0]), run(chips, transformer, requests, mappings, given))
+
+
+def dies_on(area: Number, silicon: Silicon) -> Number:
+    """Dies of an area [mm2] on the wafer of the technology tables."""
+    return dies_per_wafer(area, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)

@@ -268,7 +268,7 @@ def test_narrow_formats_fall_back_to_the_next_wider(catalogue: Catalogue) -> Non
     formats = {"numerics.weights": "fp8-e4m3", "numerics.activations": "fp8-e4m3"}
     chip = build_chips(values | formats, catalogue.library)
     assert (chip.numerics.weight, chip.numerics.activation, chip.numerics.rate) == (1.0, 2.0, 1.0)
-    chip = build_chips(values | {"numerics.activations": "int8"}, catalogue.library)
+    chip = build_chips(values | {"numerics.weights": "int8", "numerics.activations": "int8"}, catalogue.library)
     assert (chip.numerics.activation, chip.numerics.rate) == (1.0, 2.0)
     only = {path: value for path, value in values.items() if not path.startswith("matrix.rates.")}
     with pytest.raises(CatalogueError, match="neither this format nor a wider one"):

@@ -270,7 +270,7 @@ def test_a_report_is_whole_and_repeats(comparison: Comparison, study: StudyRecor
         assert f'id="figure-{name}"' in text
         assert (tmp_path / "a" / "figures" / f"{name}.png").stat().st_size > 10_000
     table = parquet.read_table(tmp_path / "a" / "results.parquet")
-    rows = list(csv.DictReader((tmp_path / "a" / "results.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "a" / "results.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == table.num_rows == len(comparison.candidates)
     assert table.schema.field("power_w").metadata[b"unit"] == b"W"
     assert rows[0]["name"] == comparison.candidates[0].name

@@ -55,7 +55,7 @@ def random_chips(space: Space, catalogue: Catalogue, count: int, seed: int = 0) 
     """So many designs spread over a space by a Sobol sequence; leaves (designs,)."""
     from dse.catalogue.build import build_chips
 
-    points = qmc.Sobol(len(space.free), seed=seed).random(count)
+    points = qmc.Sobol(len(space.free), rng=seed).random(count)
     columns: dict[str, Any] = {}
     for (path, field), point in zip(space.free.items(), points.T, strict=True):
         if isinstance(field, Choices):
@@ -78,7 +78,7 @@ def in_range(field: Range, point: np.ndarray) -> np.ndarray:
 
 
 def element_rate(seconds: float = 0.5) -> float:
-    """Multiply-adds a second, times two, of this machine in float32 on arrays of the evaluator's block size [FLOP/s]."""
+    """Multiply-adds a second, times two, of this machine in float32 on arrays of the evaluator's block [FLOP/s]."""
     size, chain = DESIGNS * BLOCK, 64
 
     @jax.jit

@@ -11,7 +11,7 @@ import numpy as np
 from dse.assumptions import Assumptions
 from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
 from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
-from dse.catalogue.read import Flat
+from dse.catalogue.read import Entry, Flat
 from dse.catalogue.store import Catalogue
 from dse.evaluate import LIMITS, Metrics
 from dse.hardware.chip import Chip
@@ -19,7 +19,7 @@ from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "job_of"]
+__all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "job_of", "status_of"]
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,18 @@ def ranked(candidates: Iterable[Candidate], objective: str) -> list[Candidate]:
     return sorted(candidates, key=place)
 
 
+def status_of(entry: Entry) -> str:
+    """Whether a chip of the catalogue ships, is announced, or is hypothetical."""
+    return str(getattr(getattr(entry.document, "status", None), "value", ""))
+
+
 def compare(catalogue: Catalogue, job: Job, names: Iterable[str], found: Iterable[Candidate] = ()) -> Comparison:
     """Named chips of the catalogue, and found designs, on one job."""
     candidates = list(found)
     for name in dict.fromkeys(names):
         entry = catalogue.entry("chip", name)
         chip = build_chips(entry.values, catalogue.library)
-        status = str(getattr(entry.document, "status", ""))
+        status = status_of(entry)
         title = str(getattr(entry.document, "title", name))
         candidates.append(evaluate_candidate(job, entry.name, title, status, entry.values, chip))
     return Comparison(job, ranked(candidates, job.objective))

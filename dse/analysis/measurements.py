@@ -13,29 +13,15 @@ from dse.catalogue.read import read_text
 
 __all__ = ["COLUMNS", "METRICS", "PHASES", "Fault", "Row", "read_rows"]
 
-COLUMNS = [
-    "id",
-    "chip",
-    "chips",
-    "model",
-    "weights",
-    "kv_cache",
-    "tp",
-    "pp",
-    "ep",
-    "dp",
-    "phase",
-    "batch",
-    "input_tokens",
-    "output_tokens",
-    "metric",
-    "value",
-    "software",
-    "tier",
-    "family",
-    "source",
-    "note",
-]
+# fmt: off
+COLUMNS = (
+    "id", "chip", "chips", "model", "weights", "kv_cache",
+    "tp", "pp", "ep", "dp",
+    "phase", "batch", "input_tokens", "output_tokens",
+    "metric", "value",
+    "software", "tier", "family", "source", "note",
+)
+# fmt: on
 OPTIONAL = ("activations",)
 PHASES = ("prefill", "decode", "generate", "offline", "online", "train")
 METRICS = (
@@ -134,11 +120,11 @@ def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
     table = csv.DictReader(io.StringIO(read_text(path)))
     header = list(table.fieldnames or [])
     problems = [Problem("column is missing", file=str(path), key=name) for name in COLUMNS if name not in header]
-    for name in header:
-        if name not in (*COLUMNS, *OPTIONAL):
-            problems.append(
-                Problem("unknown column", file=str(path), key=str(name), nearest=nearest(str(name), COLUMNS))
-            )
+    problems += [
+        Problem("unknown column", file=str(path), key=str(name), nearest=nearest(str(name), COLUMNS))
+        for name in header
+        if name not in (*COLUMNS, *OPTIONAL)
+    ]
     if problems:
         raise CatalogueError(problems)
     rows: list[Row] = []

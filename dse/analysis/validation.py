@@ -53,24 +53,24 @@ class Case:
     mappings: Mapping
 
 
-class Unexpressed(Exception):
+class UnexpressedError(Exception):
     """A row that the model cannot express; the message is the reason."""
 
 
 def lengths_of_row(row: Row) -> tuple[float, float]:
-    """Input and output length [tokens]; Unexpressed where the phase needs one that is missing."""
+    """Input and output length [tokens]; UnexpressedError where the phase needs one that is missing."""
     given, made = row.numbers.get("input_tokens"), row.numbers.get("output_tokens")
     if given is None:
-        raise Unexpressed("no input length")
+        raise UnexpressedError("no input length")
     if made is None and row.phase in ("generate", "offline", "online"):
-        raise Unexpressed("no output length")
+        raise UnexpressedError("no output length")
     return given, made or 1.0
 
 
 def case_of(row: Row, catalogue: Catalogue) -> Case:
-    """A row resolved against the catalogue; Unexpressed with the reason where that is not possible."""
+    """A row resolved against the catalogue; UnexpressedError with the reason where that is not possible."""
     if row.phase == "train":
-        raise Unexpressed("training is not modelled yet")
+        raise UnexpressedError("training is not modelled yet")
     try:
         entry = catalogue.entry("chip", row.chip)
         model = catalogue.entry("transformer", row.model)
@@ -83,7 +83,7 @@ def case_of(row: Row, catalogue: Catalogue) -> Case:
             values[f"numerics.{key}"] = catalogue.entry("format", name).name
         chip = build_chips(values, catalogue.library)
     except CatalogueError as error:
-        raise Unexpressed(str(error.problems[0])) from None
+        raise UnexpressedError(str(error.problems[0])) from None
     given, made = lengths_of_row(row)
     traffic = Traffic(
         input_tokens=given,
@@ -100,7 +100,7 @@ def case_of(row: Row, catalogue: Catalogue) -> Case:
 
 
 def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping:
-    """The mappings that a row leaves open; Unexpressed when there are none."""
+    """The mappings that a row leaves open; UnexpressedError when there are none."""
     chips = int(row.numbers.get("chips", 1.0))
     given = {
         field: row.numbers[key]
@@ -115,7 +115,7 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
     }
     found = restricted(mapping_lattice(transformer, traffic, chips), given | {"disaggregated": 0.0}, chips)
     if not np.size(found.batch):
-        raise Unexpressed(f"no mapping on {chips} chips has the degrees of the row")
+        raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")
     return found
 
 
@@ -147,7 +147,7 @@ def predicted_values(case: Case, metrics: Metrics) -> np.ndarray:
         }
         times["input_tokens_per_s"] = service.output_rate * float(case.traffic.input_tokens) / steps
     if row.metric not in times:
-        raise Unexpressed(f"the metric {row.metric} is not defined in the phase {row.phase}")
+        raise UnexpressedError(f"the metric {row.metric} is not defined in the phase {row.phase}")
     return np.asarray(times[row.metric])
 
 
@@ -157,7 +157,7 @@ def best_of(case: Case, metrics: Metrics) -> float:
     fits = np.maximum(metrics.limits.memory, metrics.limits.concurrency) <= 0.0
     if not fits.any():
         short = float(np.min(metrics.limits.memory)) + 1.0
-        raise Unexpressed(
+        raise UnexpressedError(
             f"does not fit: needs {short:.2f} x the memory of its {int(case.row.numbers.get('chips', 1))} chips"
         )
     values = values[fits]
@@ -194,18 +194,18 @@ def predict(rows: Iterable[Row], catalogue: Catalogue) -> list[Prediction]:
         try:
             case = case_of(row, catalogue)
             by_model.setdefault(case.model, []).append(case)
-        except Unexpressed as reason:
+        except UnexpressedError as reason:
             found[row.id] = Prediction(row, None, str(reason))
     for cases in by_model.values():
         for case, metrics in run_cases(cases, assumptions):
             try:
                 found[case.row.id] = Prediction(case.row, best_of(case, metrics), None)
-            except Unexpressed as reason:
+            except UnexpressedError as reason:
                 found[case.row.id] = Prediction(case.row, None, str(reason))
     return [found[row.id] for row in rows]
 
 
-def figures(errors: list[float]) -> dict[str, float]:
+def figures(errors: list[float]) -> dict[str, float | int]:
     """Error of a group: count, median and 90th percentile of |ln|, bias, share within a quarter."""
     size = np.abs(errors)
     ratio = np.exp(errors)
@@ -218,7 +218,7 @@ def figures(errors: list[float]) -> dict[str, float]:
     }
 
 
-def summary(predictions: Iterable[Prediction]) -> dict[str, dict[str, dict[str, float]]]:
+def summary(predictions: Iterable[Prediction]) -> dict[str, dict[str, dict[str, float | int]]]:
     """Errors by phase, by chip and by model; online rows apart by metric."""
     groups: dict[str, dict[str, list[float]]] = {"summary": {}, "by_chip": {}, "by_model_class": {}}
     for one in predictions:

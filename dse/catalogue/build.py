@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
+from dse.arrays import Number
 from dse.assumptions import Assumptions, Economics, Serving, Silicon
 from dse.catalogue.count import other_parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
@@ -141,7 +142,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
     )
 
 
-def switch_tiers(dimensions: Numbers, domain: Numbers, radix: float) -> Numbers:
+def switch_tiers(dimensions: Number, domain: Number, radix: float) -> Number:
     """Tiers of switches between the chips of a domain, log(domain) / log(radix) where that is above 1 [1]."""
     tiers = np.log(np.maximum(domain, 1.0)) / np.log(radix)
     return np.where(np.asarray(dimensions) > 0.0, 1.0, np.maximum(tiers, 1.0))

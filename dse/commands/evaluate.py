@@ -112,7 +112,7 @@ def restricted_job(
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
     """A chip of the catalogue on a job, with other formats where asked."""
-    from dse.analysis.comparison import evaluate_candidate
+    from dse.analysis.comparison import evaluate_candidate, status_of
     from dse.catalogue.build import build_chips
 
     entry = catalogue.entry("chip", name)
@@ -121,7 +121,7 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
         **{f"numerics.{key}": catalogue.entry("format", value).name for key, value in formats.items()},
     }
     chip = build_chips(values, catalogue.library)
-    title, status = str(getattr(entry.document, "title", name)), str(getattr(entry.document, "status", ""))
+    title, status = str(getattr(entry.document, "title", name)), status_of(entry)
     return evaluate_candidate(job, entry.name, title, status, values, chip)
 
 
@@ -139,16 +139,14 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     numbers = document["metrics"]
     say(f"  mapping                 {mapping_text(candidate.mapping)}")
     say(f"  chips                   {numbers['chips']:.4g}")
-    say(
-        f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
-    )
+    per_chip = f"{numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
+    say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {per_chip}")
     say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")
     say(f"  time to first token     {1e3 * numbers['time_to_first_token_s']:.1f} ms")
     say(f"  time per output token   {1e3 * numbers['time_per_output_token_s']:.2f} ms")
     say(f"  cost                    {numbers['usd_per_million_output_tokens']:.3f} USD per million output tokens")
-    say(
-        f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {numbers['power_w_per_chip']:.0f} W per chip"
-    )
+    drawn = f"{numbers['power_w_per_chip']:.0f} W per chip"
+    say(f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {drawn}")
     say(f"  decode is bound by      {document['binds']}")
     for phase in ("prefill", "decode"):
         parts = document["breakdown"][phase]
@@ -185,6 +183,7 @@ def compare_command(
         else [n.strip() for n in chips.split(",")]
     )
     comparison = compare(found, job, names)
+    page: Path | None = None
     if report is not None:
         from dse.reporting import write_report
 
@@ -201,7 +200,7 @@ def compare_command(
     from dse.reporting.terminal import ranking_table
 
     Console().print(ranking_table(comparison))
-    if report is not None:
+    if page is not None:
         say(f"report: {page}")
 
 

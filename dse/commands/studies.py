@@ -202,9 +202,8 @@ def list_command(storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption =
         print_json(rows)
         return
     for row in rows:
-        say(
-            f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, best {row['best']:,.6g} {row['objective']}"
-        )
+        best = f"best {row['best']:,.6g} {row['objective']}"
+        say(f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, {best}")
 
 
 @studies.command("show")

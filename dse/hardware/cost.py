@@ -39,8 +39,9 @@ def make_cost(chip: Chip, silicon: Silicon, die_area: Number) -> MakeCost:
     one_die = die_area / package.dies
     defect_free = negative_binomial_yield(one_die, chip.process.defect_density, silicon.yield_alpha)
     good = sellable_yield(defect_free, package.defect_recovery)
+    on_wafer = dies_per_wafer(one_die, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
     wafer = chip.process.wafer_price + silicon.probe_cost
-    dies = package.dies * wafer / (dies_per_wafer(one_die, silicon) * good)
+    dies = package.dies * wafer / (on_wafer * good)
     far = chip.far_memory.capacity * chip.far_memory.price
     memory = chip.memory.capacity * chip.memory.price
     footprint = die_area + chip.memory.stacks * silicon.stack_footprint

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from dse.arrays import Number
-from dse.assumptions import Silicon
 
 __all__ = ["dies_per_wafer", "negative_binomial_yield", "sellable_yield"]
 
@@ -34,20 +33,18 @@ def sellable_yield(defect_free: Number, defect_recovery: Number) -> Number:
     return defect_free + (1.0 - defect_free) * defect_recovery
 
 
-def dies_per_wafer(die_area: Number, silicon: Silicon) -> Number:
+def dies_per_wafer(die_area: Number, diameter: Number, edge_exclusion: Number, scribe: Number) -> Number:
     """Square dies that fit whole on a wafer, counted on an exact grid; at least 1 for a wafer-scale part.
 
-    die_area [mm2]; silicon: diameter, edge exclusion and scribe lane [mm]. The grid is laid with a street or
+    die_area [mm2]; diameter, edge_exclusion, scribe: of the wafer [mm]. The grid is laid with a street or
     with a die on the centre in each axis and the best of the four is taken. Rows are counted one by one, up to
     64 on either side, enough for dies of 5 mm2 and more.
 
-    >>> from types import SimpleNamespace as S
-    >>> wafer = S(wafer_diameter=300.0, edge_exclusion=5.0, scribe=0.2)
-    >>> int(dies_per_wafer(814.0, wafer))
-    60
+    >>> int(dies_per_wafer(814.0, 300.0, 5.0, 0.2))
+    62
     """
-    pitch = jnp.sqrt(die_area) + silicon.scribe
-    radius = silicon.wafer_diameter / 2.0 - silicon.edge_exclusion
+    pitch = jnp.sqrt(die_area) + scribe
+    radius = diameter / 2.0 - edge_exclusion
     row = jnp.arange(ROWS_ABOVE_CENTRE, dtype=jnp.result_type(float))
     pitch = jnp.asarray(pitch)[..., None]
     radius = jnp.asarray(radius)[..., None]

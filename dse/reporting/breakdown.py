@@ -103,8 +103,9 @@ def power_parts(metrics: Metrics) -> Parts:
     """Mean power of one package by what burns it [W]; sums to metrics.power."""
     service, share = metrics.service, float(metrics.service.prefill_share)
     load = float(service.decode_load)
-    on_decode = load / (1.0 + share)
-    on_prefill = (1.0 - load + share * float(service.prefill_load)) / (1.0 + share)
+    on_decode = load * float(service.stages_busy) / (1.0 + share)
+    between = 1.0 - load if share == 0.0 else share * float(service.prefill_load)
+    on_prefill = between / (1.0 + share)
     prefill, decode = energy_parts(metrics, metrics.prefill), energy_parts(metrics, metrics.decode)
     per_decode, per_prefill = on_decode / float(metrics.decode.time), on_prefill / float(metrics.prefill.time)
     parts = {name: decode[name] * per_decode + prefill[name] * per_prefill for name in decode}

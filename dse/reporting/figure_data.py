@@ -130,14 +130,14 @@ class History(NamedTuple):
     best: np.ndarray
 
 
-REAL = ("shipping", "legacy", "internal", FOUND)
+PLAIN = ("", "shipping", "legacy", "internal", FOUND)
 
 
 def short_names(candidates: list[Candidate]) -> dict[str, str]:
     """Catalogue name -> the name on a figure; what cannot be bought is said to be so."""
     names = {}
     for candidate in candidates:
-        status = "" if candidate.status in REAL else f" ({candidate.status})"
+        status = "" if candidate.status in PLAIN else f" ({candidate.status})"
         names[candidate.name] = f"{candidate.name}{status}"
     return names
 

@@ -92,13 +92,17 @@ def label_of(front: Front, place: int, bounds: tuple[float, float, float, float]
     return Label(tuple(points), front.label, colour, needed=strong, weight="bold" if strong else "normal")
 
 
+COLOUR_RANGE = 100.0
+
+
 def draw_heat_map(data: HeatMap) -> Figure:
     """Best tokens per dollar by SRAM capacity and memory bandwidth; blank where nothing feasible was tried."""
     figure = Figure(figsize=(8.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
     rows, columns = data.best.shape
     scaled = data.best / 1e6
-    norm = LogNorm(np.nanmin(scaled), np.nanmax(scaled) * (1.0 + 1e-9))
+    highest = float(np.nanmax(scaled)) * (1.0 + 1e-9)
+    norm = LogNorm(max(float(np.nanmin(scaled)), highest / COLOUR_RANGE), highest)
     mesh = axes.pcolormesh(np.arange(columns + 1), np.arange(rows + 1), scaled, cmap="YlGnBu", norm=norm, lw=0)
     row, column = divmod(int(np.nanargmax(data.best)), columns)
     axes.add_patch(Rectangle((column, row), 1, 1, fill=False, ec=ACCENT, lw=2.0, zorder=4))
@@ -227,11 +231,12 @@ def draw_bars(groups: list[Bars]) -> Figure:
     count = len(groups[0].names)
     rows = (len(groups) + 1) // 2
     figure = Figure(
-        figsize=(8.6, rows * (0.95 + 0.235 * count)), layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04)
+        figsize=(8.6, rows * (1.05 + 0.235 * count)), layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04)
     )
     panels = figure.subplots(rows, 2, sharey=True, squeeze=False).ravel()
+    lines = max(legend_shape(bars)[1] for bars in groups)
     for axes, bars in zip(panels, groups, strict=False):
-        draw_panel(axes, bars)
+        draw_panel(axes, bars, lines)
     for axes in panels[len(groups) :]:
         axes.set_visible(False)
     return figure
@@ -240,14 +245,30 @@ def draw_bars(groups: list[Bars]) -> Figure:
 LONG_LABEL = 12
 
 
-def draw_panel(axes: Axes, bars: Bars) -> None:
-    """One panel; bars more than thrice as long as the median are cut, with their total written out."""
+def legend_names(bars: Bars) -> list[str]:
+    """The names in the legend of a panel."""
+    names = [PART_NAMES.get(name, name.replace("_", " ")) for name in bars.parts]
+    return [*names, bars.reference_label] if np.isfinite(bars.reference).any() else names
+
+
+def legend_shape(bars: Bars) -> tuple[int, int]:
+    """Columns and lines of the legend of a panel."""
+    names = legend_names(bars)
+    columns = 4 if max(len(name) for name in names) > LONG_LABEL else 5
+    return columns, -(-len(names) // columns)
+
+
+def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
+    """One panel under a legend of at most so many lines.
+
+    Bars more than 3.5 times as long as the median are cut, with their total written out.
+    """
     totals = bars.totals
     longest = float(totals.max())
     edge = min(longest, 3.5 * float(np.median(totals)))
     references = bars.reference[np.isfinite(bars.reference)]
     if references.size:
-        edge = max(edge, min(float(references.max()), 1.5 * edge))
+        edge = max(edge, min(float(references.max()), 2.5 * edge))
     place = np.arange(totals.size)
     start = np.zeros(totals.size)
     for name, values in bars.parts.items():
@@ -277,15 +298,13 @@ def draw_panel(axes: Axes, bars: Bars) -> None:
     handles, names = axes.get_legend_handles_labels()
     if seen.any():
         handles, names = [*handles[1:], handles[0]], [*names[1:], names[0]]
-    columns = 4 if max(len(name) for name in names) > LONG_LABEL else 5
-    lines = -(-len(names) // columns)
     axes.set_title(f"{bars.title} [{bars.unit}]", pad=6.0 + 10.5 * lines)
     axes.legend(
         handles,
         names,
         loc="lower left",
         bbox_to_anchor=(-0.01, 0.99),
-        ncols=columns,
+        ncols=legend_shape(bars)[0],
         fontsize=6.8,
         handlelength=0.9,
         handleheight=0.9,

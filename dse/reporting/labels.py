@@ -129,7 +129,7 @@ def place_labels(figure: Figure, axes: Axes, labels: Sequence[Label], lines: Seq
             continue
         taken.append(box)
         middle = inverse.transform(((box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0))
-        write(axes, label, inverse.transform(anchor), middle, style, radius - label.clear > LEADER_FROM)
+        write(axes, label, inverse.transform(anchor), middle, style, bool(radius - label.clear > LEADER_FROM))
     return dropped
 
 

@@ -20,6 +20,7 @@ from dse.timing.mapping import Mapping
 
 __all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reason_of", "reasons"]
 
+MANY = 1e6
 RESOURCE_NAMES = {
     "matrix": "matrix units",
     "vector": "vector units",
@@ -114,11 +115,11 @@ def reason_of(limit: str, excess: float) -> str:
 
 def ratio_text(ratio: float) -> str:
     """A ratio with as many digits as tell it from 1."""
-    if not math.isfinite(ratio):
-        return "infinitely many"
+    if not ratio < MANY:
+        return "over a million"
     if ratio < 1.095:
         return f"{ratio:.4g}" if ratio >= 1.001 else f"{ratio:.7g}"
-    return f"{ratio:.1f}" if ratio < 100.0 else f"{ratio:.3g}"
+    return f"{ratio:.1f}" if ratio < 100.0 else f"{ratio:,.0f}"
 
 
 def mapping_text(mapping: Mapping) -> str:

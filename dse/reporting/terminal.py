@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rich.console import Console
 from rich.table import Table
 
 from dse.analysis.comparison import Comparison
@@ -31,11 +31,11 @@ COLUMNS = (
     Column("price", lambda row: row.price_source, number=False),
     Column("modelled\nprice", lambda row: significant(row.usd_per_million_modelled)),
     Column("tokens/s\nper user", lambda row: significant(row.tokens_per_s_per_user)),
-    Column("tokens/s\nper chip", lambda row: significant(row.tokens_per_s_per_chip), least=140),
-    Column("tokens/J", lambda row: significant(row.tokens_per_joule), least=140),
+    Column("tokens/s\nper chip", lambda row: significant(row.tokens_per_s_per_chip), least=148),
+    Column("tokens/J", lambda row: significant(row.tokens_per_joule), least=148),
     Column("chips", lambda row: counted(row.chips)),
-    Column("mapping", lambda row: row.mapping, number=False, least=100),
-    Column("bound by", lambda row: row.binds, number=False, least=128),
+    Column("mapping", lambda row: row.mapping, number=False, least=101),
+    Column("bound by", lambda row: row.binds, number=False, least=126),
 )
 
 
@@ -44,7 +44,7 @@ def ranking_table(comparison: Comparison, width: int | None = None) -> Table:
 
     width: of the terminal [characters], None: as it is.
     """
-    job, room = comparison.job, width or shutil.get_terminal_size((120, 24)).columns
+    job, room = comparison.job, width or Console().width
     notes = [price_note(comparison)]
     notes += [f"Infeasible: {row.name}: {'; '.join(row.reasons)}." for row in rejected(comparison)]
     table = Table(

@@ -48,4 +48,4 @@ def quantity(value: float | int, dimension: str) -> str:
     if not math.isfinite(value):
         return "–"
     number, _, unit = readable(float(f"{value:.3g}"), dimension, 12).partition(" ")
-    return f"{float(number):,.12g} {unit}".rstrip()
+    return f"{float(f'{float(number):.3g}'):,.12g} {unit}".rstrip()

@@ -13,7 +13,8 @@ from dse.timing.mapping import Mapping
 
 __all__ = ["METRICS", "broken_limits", "metric_of", "objective_values", "trial_record"]
 
-METRICS = dict(zip(("tokens-per-dollar", "tokens-per-second-per-user", "tokens-per-joule"), OBJECTIVES, strict=True))
+NAMES = ("tokens-per-dollar", "tokens-per-second-per-user", "tokens-per-joule")
+METRICS: dict[str, str] = dict(zip(NAMES, OBJECTIVES, strict=True))
 """Name in a command -> field of the metrics; all are maximised."""
 
 RECORDED = (

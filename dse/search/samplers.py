@@ -15,36 +15,36 @@ from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 __all__ = ["SAMPLERS", "batch_size", "choose", "make_sampler"]
 
 
-def tpe(seed: int, objectives: int) -> BaseSampler:
+def tpe(seed: int) -> BaseSampler:
     """Tree-structured Parzen estimator over joint groups of parameters, conditional ones included."""
     return optuna.samplers.TPESampler(
         n_startup_trials=32, n_ei_candidates=24, multivariate=True, group=True, constant_liar=True, seed=seed
     )
 
 
-def nsga2(seed: int, objectives: int) -> BaseSampler:
+def nsga2(seed: int) -> BaseSampler:
     """Non-dominated sorting genetic algorithm, for several objectives."""
     return optuna.samplers.NSGAIISampler(population_size=64, crossover_prob=0.9, swapping_prob=0.5, seed=seed)
 
 
-def cmaes(seed: int, objectives: int) -> BaseSampler:
+def cmaes(seed: int) -> BaseSampler:
     """Covariance matrix adaptation; names and conditional fields are drawn at random beside it."""
     return optuna.samplers.CmaEsSampler(n_startup_trials=16, warn_independent_sampling=False, seed=seed)
 
 
-def qmc(seed: int, objectives: int) -> BaseSampler:
+def qmc(seed: int) -> BaseSampler:
     """Scrambled Sobol points: even coverage, no learning."""
     return optuna.samplers.QMCSampler(
         qmc_type="sobol", scramble=True, seed=seed, warn_asynchronous_seeding=False, warn_independent_sampling=False
     )
 
 
-def random(seed: int, objectives: int) -> BaseSampler:
+def random(seed: int) -> BaseSampler:
     """Independent draws."""
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def gp(seed: int, objectives: int) -> BaseSampler:
+def gp(seed: int) -> BaseSampler:
     """Gaussian process; needs PyTorch, an optional extra."""
     if importlib.util.find_spec("torch") is None:
         way_out = "install it with: pip install 'altarch-dse[gp]', or use --sampler tpe"
@@ -52,7 +52,7 @@ def gp(seed: int, objectives: int) -> BaseSampler:
     return optuna.samplers.GPSampler(n_startup_trials=16, deterministic_objective=True, seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": tpe,
     "nsga2": nsga2,
     "cmaes": cmaes,
@@ -87,4 +87,4 @@ def make_sampler(name: str, seed: int, objectives: int) -> BaseSampler:
     with warnings.catch_warnings():
         # Grouped parameters are what conditional fields need; Optuna still calls them experimental.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return SAMPLERS[name](seed, objectives)
+        return SAMPLERS[name](seed)

@@ -12,15 +12,24 @@ from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 __all__ = ["DEFAULT_STORAGE", "find_study", "open_storage", "study_names"]
 
 DEFAULT_STORAGE = "journal:results/studies.journal"
+STALE_LOCK = 5
+"""After so many seconds the lock of a journal file is taken from a process that does not move [s]."""
+
 SCHEMES = ("journal:PATH", "sqlite:///PATH", "postgresql://...", "mysql://...", "grpc://HOST:PORT", "memory:")
 
 
 def journal(path: str) -> BaseStorage:
-    """Optuna's journal file; its folder is made."""
-    from optuna.storages.journal import JournalFileBackend
+    """Optuna's journal file; its folder is made.
 
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return optuna.storages.JournalStorage(JournalFileBackend(path))
+    The path is absolute because the lock of a killed process is only recognised as stale behind an absolute one; a
+    write takes milliseconds, so a lock that stands for seconds belongs to nobody.
+    """
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+    file = Path(path).resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = JournalFileSymlinkLock(str(file), grace_period=STALE_LOCK)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
 
 
 def grpc(address: str) -> BaseStorage:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial
 
 from dse.analysis.comparison import Job
@@ -90,7 +91,7 @@ def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
         study_name=name or fresh_name(plan, taken),
         storage=storage,
         sampler=optuna.samplers.RandomSampler(),
-        directions=["maximize"] * len(plan.objectives),
+        directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
     study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
     return study
@@ -110,7 +111,7 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
     told = durable.get_trials(deepcopy=False)
     working = optuna.create_study(
         sampler=make_sampler(plan.sampler, plan.seed + len(told), len(plan.objectives)),
-        directions=["maximize"] * len(plan.objectives),
+        directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
     working.add_trials(told)
     return working
@@ -166,13 +167,17 @@ def progress_of(study: optuna.Study) -> Progress:
     return Progress(len(told), len(feasible), (best.values or [0.0])[0], best.number)
 
 
+def unreported(_: Progress) -> None:
+    """What a run reports to when nobody watches."""
+
+
 def run(
     durable: optuna.Study,
     space: Space,
     job: Job,
     library: Library,
     trials: int,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = unreported,
 ) -> Progress:
     """Run so many more trials of a study; what is told is in the storage, batch by batch.
 
@@ -214,7 +219,7 @@ def advanced(state: Progress, finished: Sequence[FrozenTrial]) -> Progress:
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
-    """The feasible trial with the highest first objective; CatalogueError with the commonest reasons if there is none."""
+    """The feasible trial with the highest first objective; CatalogueError with the commonest reasons if none is."""
     told = study.get_trials(deepcopy=False)
     feasible = [trial for trial in told if trial.user_attrs.get("result", {}).get("feasible")]
     if feasible:

@@ -1,7 +1,7 @@
 """How long do chips take to exchange data? Latency and bandwidth of each collective on each topology.
 
-Every exchange is a fixed time and a time per byte, which depend on the chip and on the group but not on what is sent; so
-they are computed once and serve every pass.
+Every exchange is a fixed time and a time per byte, which depend on the chip and on the group but not on what is sent;
+so they are computed once and serve every pass.
 """
 
 from __future__ import annotations

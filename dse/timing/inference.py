@@ -58,12 +58,14 @@ def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
     spread = 1.0 + traffic.output_variation**2
     decode = traffic.input_tokens + (traffic.output_tokens * spread + 1.0) / 2.0
     window = jnp.maximum(model.attention.window, 1.0)
-    last = 2.0 * prefill - 1.0
-    inside = window * (1.0 - (window - 1.0) / (2.0 * jnp.maximum(last, window)))
+    end = moment * traffic.input_tokens
+    start = cached * end
+    cut = jnp.clip(window, start, end)
+    inside = ((cut * (cut + 1.0) - start * (start + 1.0)) / 2.0 + window * (end - cut)) / (end - start)
     return Lengths(
         new=traffic.input_tokens * (1.0 - cached),
         prefill=prefill,
-        window_prefill=jnp.where(last <= window, prefill, inside),
+        window_prefill=inside,
         decode=decode,
         window_decode=jnp.minimum(decode, window),
         steps=traffic.output_tokens,
@@ -202,7 +204,8 @@ def run_pass(
 ) -> Pass:
     """Time and energy of one pass on one stage.
 
-    table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the stage; energy: per event; static: power without work [W].
+    table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the
+    stage; energy: per event; static: power without work [W].
     Communication hides behind arithmetic as far as the software overlaps it. When the dynamic energy would exceed the
     power limit, the clock slows until it does not: time is at least energy / (limit - static).
     """

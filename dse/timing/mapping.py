@@ -44,7 +44,7 @@ def chips_of(mapping: Mapping) -> Number:
     return copy * mapping.data_parallel
 
 
-def powers_of_two(limit: float) -> list[float]:
+def powers_of_two(limit: Number) -> list[float]:
     """1, 2, 4 ... up to the limit."""
     return [float(2**power) for power in range(int(np.log2(max(limit, 1))) + 1)]
 
@@ -65,13 +65,16 @@ def layouts(chips: int, experts: bool, long_context: bool, layers: int) -> list[
         if tensor * pipeline > chips or pipeline > layers:
             continue
         found.append((tensor, 1.0, pipeline, 1.0, 1.0))
-        for context in powers[1:6] if long_context else []:
-            if tensor * context * pipeline <= chips:
-                found.append((tensor, context, pipeline, 1.0, 1.0))
-        for data in powers if experts else []:
-            group = tensor * data
-            if group > 1 and group * pipeline <= chips:
-                found.append((tensor, 1.0, pipeline, data, group))
+        found.extend(
+            (tensor, context, pipeline, 1.0, 1.0)
+            for context in powers[1:6]
+            if long_context and tensor * context * pipeline <= chips
+        )
+        found.extend(
+            (tensor, 1.0, pipeline, data, tensor * data)
+            for data in powers
+            if experts and tensor * data > 1 and tensor * data * pipeline <= chips
+        )
     return found
 
 

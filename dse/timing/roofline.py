@@ -18,9 +18,10 @@ RESOURCES = ("matrix", "vector", "sram", "memory", "far_memory")
 
 @pytree
 class Demand:
-    """What operators ask of each resource: seconds of matrix and vector units, SRAM, main and far memory [s]; the time
-    of the slowest with the fixed cost [s]; and the events that cost energy: multiply-accumulates and vector
-    operations [1], bytes at each level [bytes].
+    """What operators ask of each resource, and the events that cost energy.
+
+    Seconds of matrix and vector units, SRAM, main and far memory [s]; the time of the slowest with the fixed cost [s];
+    multiply-accumulates and vector operations [1], bytes at each level [bytes].
     """
 
     matrix: Number
@@ -67,8 +68,10 @@ def rates_of(chip: Chip) -> Rates:
 
 @pytree
 class Usage:
-    """What one operator of one layer uses: seconds of the matrix units, bytes from SRAM and from main memory, and the
-    time of its slowest resource with the fixed cost [s].
+    """What one operator of one layer uses.
+
+    Seconds of the matrix units [s], bytes from SRAM and from main memory [bytes], and the time of its slowest resource
+    with the fixed cost [s].
     """
 
     matrix: Number
@@ -88,18 +91,20 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
 
     Time is the largest of: matrix clocks on the real shape; vector work; SRAM traffic, at least what tiling for the
     local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
-    SRAM; far-memory traffic. Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
+    SRAM; far-memory traffic, which passes through the main memory where there is one. Roofline: Williams,
+    Waterman, Patterson, CACM 52 (2009).
     """
     tokens = product.tokens * (1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0))
     cycles = matrix_cycles(tokens, product.inner, product.outer, product.products, chip.matrix)
     stored = stored_bytes(product, chip)
     moved = product.moved * chip.numerics.activation
-    elsewhere = jnp.where(product.state > 0.0, place.state_in_sram, place.weights_in_sram + place.weights_far)
     far_bytes = stored * (1.0 - product.state) * place.weights_far
+    through = jnp.where(chip.memory.capacity > 0.0, 0.0, place.weights_far)
+    elsewhere = jnp.where(product.state > 0.0, place.state_in_sram, jnp.minimum(place.weights_in_sram + through, 1.0))
     compulsory = stored + moved
     sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
-    refetched = jnp.maximum(product.macs * rates.shared_reuse - compulsory, 0.0)
-    memory_bytes = stored * (1.0 - elsewhere) + (moved + refetched) * place.spill
+    outside = stored * (1.0 - elsewhere) + moved * place.spill
+    memory_bytes = jnp.maximum(outside, product.macs * rates.shared_reuse * place.spill)
     matrix = cycles * product.repeat * rates.clock
     slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)

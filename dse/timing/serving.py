@@ -19,7 +19,8 @@ class Service:
     time_to_first_token, time_per_output_token [s]; output_rate: tokens a second over the decode chips [1/s];
     prefill_share: prefill chips per decode chip, 0 on shared chips [1]; prefill_time: of one request, exclusively
     [s]; step_time: of one decode step [s]; prefill_load, decode_load: share of the time spent on each by the
-    chips that do it [1]; queueing: part of the time to first token spent waiting [s].
+    chips that do it [1]; stages_busy: share of the pipeline slots of a decode step that hold a sequence [1];
+    queueing: part of the time to first token spent waiting [s].
     """
 
     time_to_first_token: Number
@@ -30,6 +31,7 @@ class Service:
     step_time: Number
     prefill_load: Number
     decode_load: Number
+    stages_busy: Number
     queueing: Number
 
 
@@ -39,7 +41,7 @@ def accepted_tokens(serving: Serving) -> Number:
     a: acceptance, d: drafted tokens. Leviathan, Kalman, Matias, arXiv 2211.17192, eq. 1.
 
     >>> round(float(accepted_tokens(Serving(prefill_utilisation=0.8, draft_tokens=4.0, draft_acceptance=0.8,
-    ...                                     draft_time=0.0))), 3)
+    ...                                     draft_time=0.0, exchange_bytes=2.0))), 3)
     3.362
     """
     rate = serving.draft_acceptance
@@ -82,5 +84,6 @@ def serve(
         step_time=step,
         prefill_load=load,
         decode_load=decode_time / per_request,
+        stages_busy=jnp.minimum(sequences / stages, 1.0),
         queueing=queueing + filling,
     )

@@ -166,7 +166,7 @@ def attend(
 
 
 def attention_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> list[Product]:
-    """Projections and attention with query heads cut over tensor-parallel chips, key-value heads repeated when scarce."""
+    """Projections and attention; query heads cut over tensor-parallel chips, key-value heads repeated when scarce."""
     part = model.attention
     layers = part.layers + part.window_layers
     heads = ceil_div(jnp.maximum(part.heads, 1.0), mapping.tensor_parallel)

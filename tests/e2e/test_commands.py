@@ -128,7 +128,7 @@ def test_check_reports_every_fault_at_once(elsewhere: Path) -> None:
             ("tpee", "tpe", "nsga2", "cmaes", "qmc", "random", "gp"),
         ),
         (("study", "run", "sram-vs-hbm", "--storage", "mongo://x"), ("mongo", "journal", "sqlite", "postgresql")),
-        (("study", "run", "sram-hbm"), ("sram-hbm", "sram-vs-hbm")),
+        (("study", "run", "sram-vs-hmb"), ("sram-vs-hmb", "sram-vs-hbm")),
         (("study", "resume", "nothing"), ("nothing", "dse study run")),
         (("list", "chipz"), ("chipz", "chip")),
         (("validate", "absent.csv"), ("absent.csv",)),

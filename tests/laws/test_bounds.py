@@ -91,19 +91,23 @@ def active_matrices(name: str) -> float:
     return sum(parts[part] for part in layers) - float(idle)
 
 
-def attention_macs(name: str, tokens: np.ndarray, context: np.ndarray, window: np.ndarray, absorbed: bool) -> np.ndarray:
+def attention_macs(
+    name: str, tokens: np.ndarray, context: np.ndarray, window: np.ndarray, absorbed: bool
+) -> np.ndarray:
     """Multiply-accumulates of scores, weighted values and the scan, by hand."""
     values = model(name)
     full, latent, space = values.attention, values.latent, values.state_space
     pairs = full.layers * context + full.window_layers * window
-    widths = 2.0 * latent.kv_rank + latent.rope_dim if absorbed else latent.nope_dim + latent.rope_dim + latent.value_dim
+    widths = (
+        2.0 * latent.kv_rank + latent.rope_dim if absorbed else latent.nope_dim + latent.rope_dim + latent.value_dim
+    )
     each = pairs * full.heads * full.head_dim * 2.0 + latent.layers * latent.heads * context * widths
     return tokens * (each + space.layers * space.inner * space.state * 2.0)
 
 
 @pytest.mark.parametrize("name", names("transformer"))
 def test_flops_are_two_per_active_matrix_parameter_and_token(name: str) -> None:
-    """Exactly, with attention, in prefill and in decode; the head where logits are needed: once a prompt, once a step."""
+    """Exactly, with attention, in prefill and in decode; the head once a prompt and once a step."""
     values = model(name)
     batch = 2.0 ** (np.arange(PAIRS) % 11)
     prompt, output = 1536.0, 129.0
@@ -127,7 +131,11 @@ def test_flops_are_two_per_active_matrix_parameter_and_token(name: str) -> None:
 def replicated(name: str) -> float:
     """Matrix parameters that every chip of a tensor-parallel group has whole: routers, latents, selective inputs."""
     values = model(name)
-    latent = values.latent.layers * values.hidden * (values.latent.query_rank + values.latent.kv_rank + values.latent.rope_dim)
+    latent = (
+        values.latent.layers
+        * values.hidden
+        * (values.latent.query_rank + values.latent.kv_rank + values.latent.rope_dim)
+    )
     space = values.state_space
     inputs = (2.0 * space.groups * space.state + space.heads) * values.hidden if space.step_rank == 0 else 0.0
     return float(latent + values.experts.layers * values.hidden * values.experts.count + space.layers * inputs)

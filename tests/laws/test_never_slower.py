@@ -57,7 +57,12 @@ def pass_times(metrics: Metrics) -> dict[str, np.ndarray]:
     return {name: getattr(metrics, name).time - getattr(metrics, name).throttled for name in ("prefill", "decode")}
 
 
-@seeds(4)
+def pair(place: int, trees: object) -> object:
+    """One pair out of PAIRS, as plain numbers, to be pasted into a script."""
+    return jax.tree.map(lambda leaf: np.broadcast_to(leaf, PAIRS)[place].item(), trees)
+
+
+@seeds(2)
 @pytest.mark.parametrize("name", FAMILIES.values(), ids=FAMILIES.keys())
 @given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1.0, 16.0))
 def test_better_is_never_slower(name: str, seed: int, factor: float) -> None:
@@ -72,14 +77,13 @@ def test_better_is_never_slower(name: str, seed: int, factor: float) -> None:
         after = pass_times(run(change(chips, **changes), model(name), requests, mappings))
         for phase, time in after.items():
             slower = time / before[phase] - 1.0
-            worst = int(slower.argmax())
-            assert slower[worst] <= 1e-9, (
-                f"{what} x {factor:.3g} makes {phase} of {name} slower by {slower[worst]:.3%}: "
-                f"{jax.tree.map(lambda leaf: np.broadcast_to(leaf, PAIRS)[worst].item(), (chips, mappings, requests))}"
+            assert slower.max() <= 1e-9, (
+                f"{what} x {factor:.3g} makes {phase} of {name} slower by {slower.max():.3%}: "
+                f"{pair(int(slower.argmax()), (chips, mappings, requests))}"
             )
 
 
-@seeds(8)
+@seeds(6)
 @given(
     seed=st.integers(0, 2**32 - 1),
     name=st.sampled_from(sorted(FAMILIES.values())),

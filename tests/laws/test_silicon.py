@@ -6,20 +6,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from builders import PAIRS, assumptions, catalogue, change, chip, names, random_chips
+from builders import PAIRS, assumptions, catalogue, change, chip, dies_on, names, random_chips
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.hardware.cost import make_cost
-from dse.hardware.yields import dies_per_wafer, negative_binomial_yield, sellable_yield
+from dse.hardware.yields import negative_binomial_yield, sellable_yield
 
 AREAS = np.concatenate([np.linspace(25.0, 900.0, 240), np.geomspace(900.0, 46225.0, 16)])
 SILICON = assumptions().silicon
-dies = jax.jit(dies_per_wafer)
+dies = jax.jit(dies_on)
 
 
 @given(area=st.floats(1.0, 1e5), defects=st.floats(0.0, 1.0), alpha=st.floats(0.5, 50.0), grown=st.floats(1.0, 10.0))
-def test_yield_is_a_share_that_falls_with_area_and_defects(area: float, defects: float, alpha: float, grown: float) -> None:
+def test_yield_is_a_share_that_falls_with_area_and_defects(
+    area: float, defects: float, alpha: float, grown: float
+) -> None:
     areas = np.array([area, area * grown, area])
     densities = np.array([defects, defects, defects * grown])
     one, larger, dirtier = np.asarray(negative_binomial_yield(areas, densities, alpha))

@@ -95,8 +95,13 @@ def test_prefill_is_compute_bound() -> None:
 def test_batch_amortises_weights() -> None:
     """Llama 2 70B over 8 ideal chips: one step reads the weights once, and the cache of each sequence."""
     batch = 2.0 ** (np.arange(PAIRS) % 6)
-    found = run(change(IDEAL, scale_up__bandwidth=1e15, scale_up__latency=0.0), model("llama-2-70b"), traffic(1023.0, 1.0),
-                mapping(tensor_parallel=8.0, batch=batch), assumptions())
+    found = run(
+        change(IDEAL, scale_up__bandwidth=1e15, scale_up__latency=0.0),
+        model("llama-2-70b"),
+        traffic(1023.0, 1.0),
+        mapping(tensor_parallel=8.0, batch=batch),
+        assumptions(),
+    )
     weights = 2.0 * (68_976_648_192 - 32000 * 8192 - 161 * 8192) / 8.0
     by_hand = (weights + batch * 1024.0 * 327_680 / 8.0) / 614e9
     np.testing.assert_allclose(found.decode.time, by_hand, rtol=1e-3)
