@@ -112,6 +112,7 @@ OUTPUTS = {
     "service.prefill_share": (0, 0, 0, 0, 0),
     "service.prefill_load": (0, 0, 0, 0, 0),
     "service.decode_load": (0, 0, 0, 0, 0),
+    "service.stages_busy": (0, 0, 0, 0, 0),
     **{
         f"{phase}{part}": unit
         for phase in ("prefill", "decode")
