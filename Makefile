@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/dse study run sram-vs-hbm --trials 300 --seed 1 --study demo --fresh --report results/demo
+	$(BIN)/dse study run sram-vs-hbm --trials 300 --seed 1 --report results/demo
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
