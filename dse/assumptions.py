@@ -52,7 +52,7 @@ class Economics:
 
     depreciation: life of the machine [s]; facility_life [s]; interest_rate [1/s]; facility_price: building and
     cooling [USD/W of machine]; electricity_price [USD/J]; pue: facility over machine power [1];
-    maintenance_rate: of the capital cost [1/s]; utilisation: share of the time in which tokens are
+    maintenance_share: of the amortised cost of the machine [1]; utilisation: share of the time in which tokens are
     sold [1]; rent_margin: gross margin of who rents it out [1]; basis: weights of make, buy, rent and tco in the
     price that a comparison uses, one of them 1 [4 x 1].
     """
@@ -63,7 +63,7 @@ class Economics:
     facility_price: Number
     electricity_price: Number
     pue: Number
-    maintenance_rate: Number
+    maintenance_share: Number
     utilisation: Number
     rent_margin: Number
     basis_make: Number

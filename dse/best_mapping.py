@@ -65,7 +65,7 @@ def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> M
     return lattice(
         chips=chips,
         layers=int(transformer.layers),
-        experts=int(np.max(np.asarray(transformer.experts.count))),
+        experts=int(transformer.experts.count) if float(transformer.experts.layers) > 0 else 0,
         long_context=float(np.max(np.asarray(traffic.input_tokens))) > 16384.0,
         batch=int(min(concurrency, MOST_SEQUENCES)),
     )
@@ -168,7 +168,7 @@ def score_designs(
             axis=1,
         )
         # The arg-max of numpy is vectorised; XLA's on the CPU costs as much as the evaluation.
-        places = scores.argmax(axis=1)
+        places = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
         return np.take_along_axis(scores, places[:, None], 1)[:, 0], places
 
     with ThreadPoolExecutor(workers) as pool:

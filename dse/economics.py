@@ -55,9 +55,9 @@ def annuity(interest: Number, life: Number) -> Number:
 def ownership(chip: Chip, price: Number, power: Number, economics: Economics) -> Ownership:
     """Cost of owning one chip in a machine in a data centre.
 
-    price: of the package [USD]; power: mean of the package [W]. The facility is built for the power limit, the
-    electricity bill is for the mean. A scale-up domain pays for each tier of its switches; the price of scale-out is
-    that of a whole cluster network. chip, economics: broadcastable. Returns parts [USD/s].
+    price: of the package [USD]; power: mean of the package over busy and idle hours [W]. The facility is built for the
+    power limit, the electricity bill is for the mean. A scale-up domain pays for each tier of its switches; the price
+    of scale-out is that of a whole cluster network. chip, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
     up, out = chip.scale_up, chip.scale_out
@@ -72,7 +72,7 @@ def ownership(chip: Chip, price: Number, power: Number, economics: Economics) ->
         network=network * yearly,
         facility=building,
         electricity=drawn * economics.electricity_price,
-        maintenance=capital * yearly * economics.maintenance_rate * economics.depreciation,
+        maintenance=capital * yearly * economics.maintenance_share,
     )
 
 

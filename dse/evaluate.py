@@ -46,6 +46,7 @@ class Limits:
     power_density: Number
     idle_power: Number
     memory: Number
+    layout: Number
     time_to_first_token: Number
     time_per_output_token: Number
     concurrency: Number
@@ -83,7 +84,8 @@ class Metrics:
 
     time_to_first_token, time_per_output_token [s]; output_tokens_per_s: over all chips [1/s];
     output_tokens_per_s_per_user [1/s]; chips: decode and prefill pools together [1];
-    usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the machine's plug [1/J];
+    usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the busy
+    machine's plug [1/J];
     power: mean of one package [W]; worst_limit: largest excess over a limit, feasible when not above 0 [1].
     The rest are the named parts of which these are sums.
     """
@@ -125,6 +127,13 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         price=chip_price(chip, make.total),
         peak=2.0 * unit.units * unit.rows * unit.columns * unit.clock * chip.numerics.rate,
     )
+
+
+def layout_excess(model: Transformer, mapping: Mapping) -> Number:
+    """Groups that experts are dealt to over the experts and the chips that there are, minus one [1]."""
+    chips = mapping.tensor_parallel * mapping.context_parallel * mapping.data_parallel
+    most = jnp.minimum(jnp.where(model.experts.layers > 0, model.experts.count, 1.0), chips)
+    return mapping.expert_parallel / jnp.maximum(most, 1.0) - 1.0
 
 
 def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
@@ -208,10 +217,12 @@ def evaluate(
     lengths = lengths_of(traffic, transformer)
     prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
     transfer = handover(chip, mapping, held)
-    service = serve(prefill, decode, lengths, mapping, assumptions.serving, transfer)
+    pass_tokens = prefill_tokens(lengths, mapping).total
+    service = serve(prefill, decode, lengths, pass_tokens, mapping, assumptions.serving, transfer)
     economics = assumptions.economics
     power = mean_power(prefill, decode, service, hardware.static_power)
-    owned = ownership(chip, hardware.price, power, economics)
+    electricity = economics.utilisation * power + (1.0 - economics.utilisation) * hardware.static_power
+    owned = ownership(chip, hardware.price, electricity, economics)
     rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
     chips = chips_of(mapping) * (1.0 + service.prefill_share)
     usd = chips * rate.chosen / (service.output_rate * economics.utilisation)
@@ -219,6 +230,7 @@ def evaluate(
     limits = Limits(
         **chip_limits(chip, hardware),
         memory=memory,
+        layout=layout_excess(transformer, mapping),
         time_to_first_token=service.time_to_first_token / traffic.time_to_first_token - 1.0,
         time_per_output_token=service.time_per_output_token / traffic.time_per_output_token - 1.0,
         concurrency=mapping.batch / traffic.concurrency - 1.0,

@@ -111,7 +111,7 @@ def test_shipped_units_need_no_pint(catalogue: Catalogue) -> None:
         ("units", "[matrix]", 'units = { value = 5, kind = "assumed", note = "x" }', ["published_peak", "within 1 %"]),
         ("units", "[matrix]", "units = true", ["matrix.units"]),
         ("native", "[matrix]", 'native = "int4"', ["lacks the native format"]),
-        ("split", "[matrix]", "split = 7", ["matrix.split: must divide matrix.columns"]),
+        ("split", "[matrix]", "split = 7", ["matrix.split: must divide matrix.rows"]),
         ("resident_share", "[sram]", "resident_share = 1.5", ["sram.resident_share: is out of range", "from 0 to 1"]),
         ("kind", "[far_memory]", 'kind = "ddr5"', ["far_memory.capacity: missing", "far_memory.bandwidth: missing"]),
         ("kind", "[scale_up]", 'kind = "none"', ["scale_up.bandwidth: stands beside scale_up.kind = 'none'"]),

@@ -104,12 +104,21 @@ def pareto_front(usd: np.ndarray, speed: np.ndarray) -> np.ndarray:
     return order[ahead]
 
 
-def evaluate_candidate(job: Job, name: str, title: str, status: str, values: Flat, chip: Chip) -> Candidate:
-    """A chip under every mapping of the job's lattice; the best is kept, and the front."""
+def place_of(mappings: Mapping, chosen: dict[str, float]) -> int:
+    """Place of a mapping in the lattice that it was taken from."""
+    same = [np.asarray(getattr(mappings, name)) == value for name, value in chosen.items()]
+    return int(np.all(same, axis=0).argmax())
+
+
+def evaluate_candidate(
+    job: Job, name: str, title: str, status: str, values: Flat, chip: Chip, chosen: dict[str, float] | None = None
+) -> Candidate:
+    """A chip under every mapping of the job's lattice; the best is kept, or the chosen one, and the front."""
     metrics = all_mappings(chip, job.transformer, job.requests, job.mappings, job.assumptions)
     excess = np.asarray(metrics.worst_limit)
     value = np.asarray(getattr(metrics, job.objective))
-    best = int(np.where(excess <= 0.0, value, -excess).argmax())
+    scores = np.nan_to_num(np.where(excess <= 0.0, value, -excess), nan=-np.inf)
+    best = int(scores.argmax()) if chosen is None else place_of(job.mappings, chosen)
     limits = metrics.limits
     timely = ("time_to_first_token", "time_per_output_token")
     runs = np.max([getattr(limits, name) for name in LIMITS if name not in timely], axis=0) <= 0.0

@@ -113,7 +113,12 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
         )
         if key in row.numbers
     }
-    found = restricted(mapping_lattice(transformer, traffic, chips), given | {"disaggregated": 0.0}, chips)
+    found = restricted(
+        mapping_lattice(transformer, traffic, chips),
+        given | {"disaggregated": 0.0},
+        chips,
+        int(transformer.experts.count) if transformer.experts.layers > 0 else 0,
+    )
     if not np.size(found.batch):
         raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")
     return found

@@ -120,9 +120,9 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     elif entry.values[rates[native]] != 1.0:
         value = units.readable(fixed_number(entry, rates[native]), "1")
         yield Problem("the native format must have rate 1", file, rates[native], value)
-    columns, split = fixed_number(entry, "matrix.columns"), fixed_number(entry, "matrix.split")
-    if columns % split:
-        yield Problem("must divide matrix.columns", file, "matrix.split", units.readable(split, "1"))
+    rows, split = fixed_number(entry, "matrix.rows"), fixed_number(entry, "matrix.split")
+    if split and rows % split:
+        yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
     yield from peak_faults(entry)
     yield from stack_faults(entry, names)
 

@@ -169,7 +169,7 @@ class EconomicsTable(Table):
     facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
     electricity_price: Annotated[Figure, Spec("USD/J", high=1.0)]
     pue: Annotated[Figure, Spec(low=1, high=10)]
-    maintenance_rate: Annotated[Figure, Spec("1/s", high=1.0)]
+    maintenance_share: Share
     utilisation: Annotated[Figure, Spec(high=1, above=True)]
     rent_margin: Annotated[Figure, Spec(high=0.99)]
     host: Dollars | None = None
@@ -181,7 +181,7 @@ class ServingTable(Table):
 
     prefill_utilisation: Annotated[Figure, Spec(high=1, above=True)]
     draft_tokens: Annotated[Figure, Spec(high=64)]
-    draft_acceptance: Share
+    draft_acceptance: Annotated[Figure, Spec(high=0.999)]
     draft_time: Share
     exchange_bytes: Annotated[Figure, Spec("bytes", low=0.5, high=8)]
 

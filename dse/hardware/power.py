@@ -19,29 +19,28 @@ class EventEnergy:
     sram: Number
     memory: Number
     far_memory: Number
-    scale_up: Number
-    scale_out: Number
 
 
 def event_energy(chip: Chip, silicon: Silicon) -> EventEnergy:
     """Energy per event on this chip.
 
     A multiply-accumulate pays its datapath, by format, and the control around it, by core style; both shrink
-    with the node, and control is shared by the operations that a narrow format packs into one cell. Bytes
-    from DRAM pay the device and the way over the die.
+    with the node, and control is shared by the operations that a narrow format packs into one cell. Operands come
+    from buffers at the edge of the array, once for a whole row and once for a whole column. Bytes from DRAM
+    pay the device and the way over the die.
     chip, silicon: broadcastable. Source of the coefficients: technology/silicon and technology/styles.
     """
     scale = chip.process.mac_energy_scale
     datapath = silicon.mac_energy * chip.numerics.mac_energy_ratio
     control = chip.style.control_energy / chip.numerics.rate
+    operands = chip.numerics.activation * (1.0 / chip.matrix.columns + chip.matrix.split / chip.matrix.rows)
+    buffers = operands * silicon.local_energy
     return EventEnergy(
-        mac=(datapath + control) * scale,
+        mac=(datapath + control + buffers) * scale,
         vector=silicon.vector_energy * scale,
         sram=chip.style.sram_energy * scale,
         memory=chip.memory.energy + chip.style.transport_energy,
         far_memory=chip.far_memory.energy + chip.style.transport_energy,
-        scale_up=chip.scale_up.energy,
-        scale_out=chip.scale_out.energy,
     )
 
 

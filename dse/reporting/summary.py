@@ -85,6 +85,7 @@ SENTENCES = {
     "power_density": "it dissipates {ratio} x what its cooling removes per area",
     "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
     "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",
+    "layout": "deals experts to {ratio} x as many groups as it has experts or chips",
     "time_to_first_token": "the first token takes {ratio} x the time allowed ({need} against {limit})",
     "time_per_output_token": "an output token takes {ratio} x the time allowed ({need} against {limit})",
     "concurrency": "needs {ratio} x the sequences that the traffic has in flight ({need} against {limit})",

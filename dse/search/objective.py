@@ -51,10 +51,18 @@ def broken_limits(limits: dict[str, float]) -> dict[str, float]:
     return dict(sorted(((k, v) for k, v in limits.items() if v > 0.0), key=lambda item: -item[1]))
 
 
-def objective_values(metrics: Metrics, design: int, objectives: tuple[str, ...], feasible: bool) -> list[float]:
-    """Values told to Optuna; 0 where the design cannot do the job, so that no storage sees what is not a number."""
+def objective_values(
+    metrics: Metrics, design: int, objectives: tuple[str, ...], limits: dict[str, float]
+) -> list[float]:
+    """Values told to Optuna, always finite: where the design cannot do the job, minus the worst excess over a limit.
+
+    So samplers that know no constraints still see which way feasible designs lie.
+    """
+    worst = max(limits.values())
+    if worst > 0.0:
+        return [-worst] * len(objectives)
     values = [float(np.asarray(getattr(metrics, name))[design]) for name in objectives]
-    return [value if feasible and math.isfinite(value) else 0.0 for value in values]
+    return [value if math.isfinite(value) else 0.0 for value in values]
 
 
 def trial_record(metrics: Metrics, mapping: Mapping, design: int, limits: dict[str, float]) -> dict[str, object]:

@@ -40,7 +40,7 @@ def kept_trials(study: optuna.Study) -> list[FrozenTrial]:
 def found_candidates(
     study: optuna.Study, space: Space, job: Job, catalogue: Catalogue, folder: Path
 ) -> list[Candidate]:
-    """The kept designs, each written as a chip file and evaluated from what the file says.
+    """The kept designs, each written as a chip file and evaluated from what the file says, under the trial's mapping.
 
     folder: of the chip files. CatalogueError when no trial is feasible.
     """
@@ -54,7 +54,8 @@ def found_candidates(
             folder / f"{name}.toml", design_of(space, trial), title=title, note=note, catalogue=catalogue
         )
         chip = build_chips(entry.values, catalogue.library)
-        found.append(evaluate_candidate(job, name, title, "found", entry.values, chip))
+        chosen = trial.user_attrs["result"]["mapping"]
+        found.append(evaluate_candidate(job, name, title, "found", entry.values, chip, chosen))
     return found
 
 

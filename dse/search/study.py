@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+import jax
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage
@@ -61,9 +62,11 @@ class Progress:
     best_number: int
 
 
-def digest(space: Space) -> str:
-    """Fingerprint of all that a space says."""
-    return hashlib.sha256(repr((sorted(space.fixed.items()), sorted(space.free.items()))).encode()).hexdigest()[:16]
+def digest(space: Space, job: Job) -> str:
+    """Fingerprint of all that the space, the model, the traffic and the assumptions say."""
+    leaves = [float(leaf) for leaf in jax.tree.leaves((job.transformer, job.requests, job.assumptions))]
+    said = repr((sorted(space.fixed.items()), sorted(space.free.items()), leaves))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
@@ -71,7 +74,9 @@ def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, see
     fields = tuple(metric_of(name) for name in objectives)
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
-    return Plan(space.name, digest(space), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips)
+    return Plan(
+        space.name, digest(space, job), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips
+    )
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
@@ -152,7 +157,7 @@ def run_batch(
         for name, excess in limits.items():
             trial.set_constraint(name, excess)
         trial.set_user_attr("result", record)
-        values = objective_values(best.metrics, i, plan.objectives, bool(record["feasible"]))
+        values = objective_values(best.metrics, i, plan.objectives, limits)
         finished.append(working.tell(trial, values))
     return finished
 
@@ -184,10 +189,16 @@ def run(
     The same plan gives the same trials. CatalogueError when the space has changed since the study was begun.
     """
     plan = plan_in(durable)
-    if plan.digest != digest(space):
-        way_out = "restore the space file, or start a new study"
+    if plan.digest != digest(space, job):
+        way_out = "restore the files, or start a new study"
         raise CatalogueError(
-            [Problem("the space has changed since the study began", value=space.name, way_out=way_out)]
+            [
+                Problem(
+                    "the space, its model, traffic or assumptions have changed since the study began",
+                    value=space.name,
+                    way_out=way_out,
+                )
+            ]
         )
     working = working_copy(durable, plan)
     state = progress_of(working)

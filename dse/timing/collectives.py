@@ -16,10 +16,11 @@ __all__ = ["Exchange", "all_gather", "all_reduce", "all_to_all", "hops", "send"]
 
 @pytree
 class Exchange:
-    """Alpha-beta cost: fixed [s] and per byte of the array [s/byte]."""
+    """Alpha-beta cost: fixed [s], per byte of the array [s/byte], and energy of one chip per byte of it [J/byte]."""
 
     fixed: Number
     per_byte: Number
+    energy: Number
 
     def time(self, size: Number) -> Number:
         """Time for an array of so many bytes [s]."""
@@ -59,11 +60,14 @@ def exchange(chip: Chip, participants: Number, near: Number, far: Number, rounds
     """
     inside, domains = split_group(chip, participants)
     floor = chip.execution.collective_time
-    up = rounds * hops(inside, chip.scale_up.dimensions) * chip.scale_up.latency * chip.scale_up.tiers
+    one_tier = jnp.exp(jnp.log(chip.scale_up.domain) / chip.scale_up.tiers)
+    tiers = jnp.where(inside > one_tier, chip.scale_up.tiers, 1.0)
+    up = rounds * hops(inside, chip.scale_up.dimensions) * chip.scale_up.latency * tiers
     out = rounds * hops(domains, chip.scale_out.dimensions) * chip.scale_out.latency
     return Exchange(
         fixed=jnp.where(inside > 1.0, up + floor, 0.0) + jnp.where(domains > 1.0, out + floor, 0.0),
         per_byte=near * seconds_per_byte(chip.scale_up, chip) + far * seconds_per_byte(chip.scale_out, chip),
+        energy=near * chip.scale_up.energy + far * chip.scale_out.energy,
     )
 
 
@@ -106,5 +110,7 @@ def send(chip: Chip, participants: Number) -> Exchange:
     inside = participants <= chip.scale_up.domain
     up, out = seconds_per_byte(chip.scale_up, chip), seconds_per_byte(chip.scale_out, chip)
     return Exchange(
-        fixed=jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency), per_byte=jnp.where(inside, up, out)
+        fixed=jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency),
+        per_byte=jnp.where(inside, up, out),
+        energy=jnp.where(inside, chip.scale_up.energy, chip.scale_out.energy),
     )

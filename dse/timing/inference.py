@@ -59,11 +59,11 @@ def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
     decode = traffic.input_tokens + (traffic.output_tokens * spread + 1.0) / 2.0
     window = jnp.maximum(model.attention.window, 1.0)
     end = moment * traffic.input_tokens
-    start = cached * end
+    start = jnp.minimum(cached * end, end - 1.0)
     cut = jnp.clip(window, start, end)
     inside = ((cut * (cut + 1.0) - start * (start + 1.0)) / 2.0 + window * (end - cut)) / (end - start)
     return Lengths(
-        new=traffic.input_tokens * (1.0 - cached),
+        new=jnp.maximum(traffic.input_tokens * (1.0 - cached), 1.0),
         prefill=prefill,
         window_prefill=inside,
         decode=decode,
@@ -161,7 +161,8 @@ class Exchanges:
 def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_bytes: Number) -> Exchanges:
     """What one stage exchanges in a pass, per byte of the residual stream of its new tokens.
 
-    Reductions after every sub-layer, over the chips that share it; dispatch to experts and back; the context of a
+    Reductions after every sub-layer, over the chips that share it; dispatch to the groups of the chosen experts, whose
+    expected number is n (1 - (1 - 1 / n) ** k), to every chip of a group, and back to all of the copy; the context of a
     sequence among the chips that share it; hand-over to the next stage. exchange_bytes: least size of a number [bytes].
     """
     share = stage_share(model.layers, mapping)
@@ -175,16 +176,20 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     dispatch = all_to_all(chip, jnp.where(dealt, mapping.expert_parallel, 1.0))
     passing = send(chip, chips_of(mapping) / mapping.data_parallel)
     many = jnp.where(mapping.pipeline_parallel > 1.0, 1.0, 0.0)
-    sent = model.experts.active / copy
+    groups = jnp.maximum(mapping.expert_parallel, 2.0)
+    reached = groups * (1.0 - jnp.exp(model.experts.active * jnp.log1p(-1.0 / groups)))
+    cut = copy * mapping.data_parallel / mapping.expert_parallel
 
     def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
-        return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte)
+        return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte, energy=count * part * one.energy)
 
+    gathered = times(share * routed, all_gather(chip, copy))
+    shared = times(share * jnp.where(model.experts.shared_width > 0, routed, 0.0), over_copy)
     mixed, fed = times(share * mixing, over_tensor), times(share * (feeding - routed), over_copy)
     return Exchanges(
         element=jnp.maximum(chip.numerics.activation, exchange_bytes),
-        reduction=jax.tree.map(jnp.add, mixed, fed),
-        dispatch=times(2.0 * share * routed, dispatch, sent),
+        reduction=jax.tree.map(lambda *parts: sum(parts), mixed, fed, shared),
+        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, dispatch, reached * cut / copy), gathered),
         context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
         pipeline=times(many, passing, 1.0 / copy),
     )
@@ -220,7 +225,7 @@ def run_pass(
         + demand.sram_bytes * energy.sram
         + demand.memory_bytes * energy.memory
         + demand.far_bytes * energy.far_memory
-        + size * link_energy(chip, model, mapping)
+        + size * sum(getattr(talk, name).energy for name in spent)
     )
     step = chip.execution.step_time / mapping.pipeline_parallel
     free = demand.time + sent - hidden + step
@@ -236,13 +241,3 @@ def run_pass(
         demand=demand,
         energy=dynamic,
     )
-
-
-def link_energy(chip: Chip, model: Transformer, mapping: Mapping) -> Number:
-    """Energy that one chip spends on links per byte of the residual stream [J/byte], at the scale-up links' rate."""
-    share = stage_share(model.layers, mapping)
-    copy = mapping.tensor_parallel * mapping.context_parallel
-    reductions = 2.0 * model.layers * share * 2.0 * (1.0 - 1.0 / copy)
-    routed = jnp.where(mapping.expert_parallel > 1.0, model.experts.layers, 0.0)
-    dispatched = 2.0 * routed * share * model.experts.active / copy
-    return (reductions + dispatched) * chip.scale_up.energy

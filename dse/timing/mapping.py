@@ -22,10 +22,10 @@ class Mapping:
 
     tensor_parallel: chips that share every matrix of a layer; context_parallel: chips that share the cached
     context of a sequence; pipeline_parallel: stages; data_parallel: copies of the attention layers, each with
-    its own sequences; expert_parallel: groups of chips among which whole experts are dealt out (1: every expert is cut
-    over all chips of a copy); batch: sequences in decode over all copies; prefill_tokens: tokens of one prefill
-    pass (a chunk of a long prompt, or several short ones); disaggregated: 1 when prefill has chips of its own.
-    All [1].
+    its own sequences; expert_parallel: groups of chips among which whole experts are dealt out, each expert cut over
+    the chips of its group (1: every expert is cut over all chips of a copy); batch: sequences in decode over all
+    copies; prefill_tokens: tokens of one prefill pass (a chunk of a long prompt, or several short ones);
+    disaggregated: 1 when prefill has chips of its own. All [1].
     """
 
     tensor_parallel: Number
@@ -57,8 +57,12 @@ def stack_mappings(rows: np.ndarray) -> Mapping:
     return Mapping(**dict(zip(leaf_names(Mapping), np.ascontiguousarray(rows.T), strict=True)))
 
 
-def layouts(chips: int, experts: bool, long_context: bool, layers: int) -> list[tuple[float, ...]]:
-    """(tensor, context, pipeline, data, expert) parallel degrees on at most so many chips."""
+def layouts(chips: int, experts: int, long_context: bool, layers: int) -> list[tuple[float, ...]]:
+    """(tensor, context, pipeline, data, expert) parallel degrees on at most so many chips.
+
+    Experts are dealt out over as many chips of a group as there are experts, and cut over the rest of it.
+    """
+    dealt = powers_of_two(experts)[-1]
     powers = powers_of_two(chips)
     found = []
     for tensor, pipeline in itertools.product(powers, powers):
@@ -71,9 +75,9 @@ def layouts(chips: int, experts: bool, long_context: bool, layers: int) -> list[
             if long_context and tensor * context * pipeline <= chips
         )
         found.extend(
-            (tensor, 1.0, pipeline, data, tensor * data)
+            (tensor, 1.0, pipeline, data, min(tensor * data, dealt))
             for data in powers
-            if experts and tensor * data > 1 and tensor * data * pipeline <= chips
+            if experts > 1 and tensor * data > 1 and tensor * data * pipeline <= chips
         )
     return found
 
@@ -88,7 +92,7 @@ def lattice(*, chips: int, layers: int, experts: int, long_context: bool, batch:
     """
     rows = [
         (*layout, sequences, tokens, pool)
-        for layout in layouts(chips, experts > 1, long_context, layers)
+        for layout in layouts(chips, experts, long_context, layers)
         for sequences in powers_of_two(batch)
         if sequences >= layout[3]
         for tokens in PASS_TOKENS
@@ -97,12 +101,12 @@ def lattice(*, chips: int, layers: int, experts: int, long_context: bool, batch:
     return stack_mappings(np.array(rows))
 
 
-def restricted(mappings: Mapping, given: dict[str, float], chips: int | None) -> Mapping:
+def restricted(mappings: Mapping, given: dict[str, float], chips: int | None, experts: int) -> Mapping:
     """The lattice with some degrees given, on exactly so many chips when asked.
 
     mappings: leaves (mappings,); given: field -> value, taken even where the lattice has no such value; chips:
     of the deployment, filled with copies of a smaller one (data parallel) where it does not use them all, each
-    with a batch of its own. Leaves (mappings,), perhaps none.
+    with a batch of its own; experts: that the model has, 0 for none. Leaves (mappings,), perhaps none.
     """
     names = leaf_names(Mapping)
     rows = np.stack([np.asarray(getattr(mappings, name), float) for name in names], axis=1)
@@ -114,6 +118,9 @@ def restricted(mappings: Mapping, given: dict[str, float], chips: int | None) ->
         if "disaggregated" not in given:
             rows[:, place["disaggregated"]] = 0.0
     rows = rows[rows[:, place["batch"]] >= rows[:, place["data_parallel"]]]
+    dealt = rows[:, place["expert_parallel"]]
+    group = np.prod([rows[:, place[f"{name}_parallel"]] for name in ("tensor", "context", "data")], axis=0)
+    rows = rows[(dealt == 1.0) | ((dealt <= experts) & (group % dealt == 0.0))]
     return stack_mappings(np.unique(rows, axis=0))
 
 

@@ -31,8 +31,9 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
     768.0
     """
     depth = unit.rows / unit.split
-    stream = jnp.minimum(tokens, PASS_ROWS * unit.rows)
+    cuts = ceil_div(jnp.ceil(tokens), PASS_ROWS * unit.rows)
+    stream = jnp.ceil(tokens / cuts)
     tiles = ceil_div(inner, depth) * ceil_div(outer, unit.columns) * products
-    visits = tiles * ceil_div(tokens, PASS_ROWS * unit.rows)
+    visits = tiles * cuts
     waves = ceil_div(jnp.ceil(visits), unit.units * unit.split)
     return waves * jnp.maximum(stream, depth) + depth + unit.columns

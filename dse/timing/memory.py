@@ -39,11 +39,15 @@ class Footprint:
 
 @pytree
 class Residency:
-    """Where weights and state lie, as shares of each [1]; need: bytes asked for; room: bytes there are."""
+    """Where weights and state come from, as shares of each [1]; need: bytes asked for; room: bytes there are.
 
-    weights_in_sram: Number
+    weights_in_memory, state_in_memory: through the main memory, what comes from far memory included; weights_far:
+    from far memory; spill: of the activations, to main memory.
+    """
+
+    weights_in_memory: Number
     weights_far: Number
-    state_in_sram: Number
+    state_in_memory: Number
     spill: Number
     need: Number
     room: Number
@@ -91,7 +95,9 @@ def elements_held(
     state = state_elements(model, mapping, *contexts) * share * sequences
     widest = jnp.max(per_layer.moved / jnp.maximum(per_layer.tokens * per_layer.products, 1.0), axis=0)
     return Elements(
-        weights=(per_layer.held * per_layer.layers).sum(0) * share + embedding * both_ends,
+        weights=(per_layer.held * per_layer.layers).sum(0) * share
+        + embedding * both_ends
+        + model.other_parameters * share,
         state=state,
         activations=pass_tokens * (2.0 * model.hidden + widest),
     )
@@ -125,10 +131,12 @@ def residency(chip: Chip, stored: Footprint) -> Residency:
     behind = stored.weights + stored.state - weights_near - state_near + spill * stored.activations
     overflow = jnp.minimum(jnp.maximum(behind - room, 0.0), stored.weights - weights_near)
     far = jnp.minimum(overflow, chip.far_memory.capacity)
+    # Exactly nothing where there is no main memory: what rounding leaves over must not queue for it.
+    present = jnp.where(chip.memory.capacity > 0.0, 1.0, 0.0)
     return Residency(
-        weights_in_sram=weights_near / stored.weights,
+        weights_in_memory=present * (stored.weights - weights_near) / stored.weights,
         weights_far=far / stored.weights,
-        state_in_sram=state_near / jnp.maximum(stored.state, 1.0),
+        state_in_memory=present * (stored.state - state_near) / jnp.maximum(stored.state, 1.0),
         spill=spill,
         need=stored.total,
         room=stored.total - (behind - far - room),

@@ -95,15 +95,15 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     Waterman, Patterson, CACM 52 (2009).
     """
     tokens = product.tokens * (1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0))
-    cycles = matrix_cycles(tokens, product.inner, product.outer, product.products, chip.matrix)
-    stored = stored_bytes(product, chip)
+    products = product.products * product.crowding
+    cycles = matrix_cycles(tokens, product.inner, product.outer, products, chip.matrix)
+    stored = stored_bytes(product, chip) * product.crowding
     moved = product.moved * chip.numerics.activation
     far_bytes = stored * (1.0 - product.state) * place.weights_far
-    through = jnp.where(chip.memory.capacity > 0.0, 0.0, place.weights_far)
-    elsewhere = jnp.where(product.state > 0.0, place.state_in_sram, jnp.minimum(place.weights_in_sram + through, 1.0))
+    behind = jnp.where(product.state > 0.0, place.state_in_memory, place.weights_in_memory)
     compulsory = stored + moved
     sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
-    outside = stored * (1.0 - elsewhere) + moved * place.spill
+    outside = stored * behind + moved * place.spill
     memory_bytes = jnp.maximum(outside, product.macs * rates.shared_reuse * place.spill)
     matrix = cycles * product.repeat * rates.clock
     slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from dse.arrays import Number, pytree
+from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Serving
 from dse.timing.inference import Lengths, Pass
 from dse.timing.mapping import Mapping
@@ -49,7 +49,13 @@ def accepted_tokens(serving: Serving) -> Number:
 
 
 def serve(
-    prefill: Pass, decode: Pass, lengths: Lengths, mapping: Mapping, serving: Serving, handover: Number
+    prefill: Pass,
+    decode: Pass,
+    lengths: Lengths,
+    pass_tokens: Number,
+    mapping: Mapping,
+    serving: Serving,
+    handover: Number,
 ) -> Service:
     """Steady state at full concurrency.
 
@@ -59,12 +65,13 @@ def serve(
     load limit. A new request waits for the residual of the step in progress and, as in an M/D/1 queue, for the prefills
     before it: load x prefill / (2 (1 - load)); and where a pass packs several prompts, for the pass to fill. Separate
     pools hand the state of each sequence over, and cannot take more requests than their links carry.
-    prefill, decode: passes of one stage; mapping: batch over all copies; handover: of one sequence [s].
+    prefill, decode: passes of one stage; pass_tokens: of a prefill pass [tokens]; mapping: batch over all copies;
+    handover: of one sequence [s].
     """
     stages = mapping.pipeline_parallel
-    passes = lengths.new / mapping.prefill_tokens
+    passes = lengths.new / pass_tokens
     prefill_time = passes * prefill.time
-    latency = (jnp.maximum(jnp.ceil(passes), 1.0) + stages - 1.0) * prefill.time
+    latency = (jnp.maximum(ceil_div(lengths.new, pass_tokens), 1.0) + stages - 1.0) * prefill.time
     step = stages * decode.time * (1.0 + serving.draft_tokens * serving.draft_time)
     steps = lengths.steps / accepted_tokens(serving)
     sequences = mapping.batch / mapping.data_parallel

@@ -53,7 +53,8 @@ class Product:
     the same shape in a row; stored: elements of weights or of state that must be read, over all products;
     held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
     vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
-    uneven: 1 when the each chip has more tokens than the mean. All [1].
+    uneven: 1 when the busiest chip has more tokens than the mean; crowding: products of the busiest chip over the
+    mean, above 1 where there are fewer of them than chips. All [1].
     """
 
     layers: Number
@@ -68,6 +69,7 @@ class Product:
     vector: Number
     state: Number
     uneven: Number
+    crowding: Number
 
     @property
     def macs(self) -> Number:
@@ -130,6 +132,7 @@ def dense(layers: Number, tokens: Number, inner: Number, outer: Number, vector: 
         vector=vector,
         state=0.0,
         uneven=0.0,
+        crowding=1.0,
     )
 
 
@@ -162,6 +165,7 @@ def attend(
         vector=pairs * SOFTMAX_OPERATIONS,
         state=1.0,
         uneven=0.0,
+        crowding=1.0,
     )
 
 
@@ -202,7 +206,7 @@ def latent_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
     shared = mapping.context_parallel
     spans = (tokens.context / shared, tokens.read / shared)
     down = part.query_rank + latent
-    expand = jnp.where(absorbed > 0, new, tokens.sequences * tokens.read)
+    expand = jnp.where(absorbed > 0, new, tokens.sequences * tokens.read / shared)
     return [
         dense(part.layers, new, model.hidden, down, new * model.hidden * NORM_OPERATIONS),
         dense(part.layers, new, query_in, query_out),
@@ -254,6 +258,7 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
             vector=vector,
             state=0.0,
             uneven=jnp.where(dealt, 1.0, 0.0),
+            crowding=jnp.where(dealt, jnp.maximum(jnp.minimum(awake, 1.0) / local, 1.0), 1.0),
         )
 
     up = part.matrices - 1.0
@@ -290,6 +295,7 @@ def state_space_products(model: Transformer, mapping: Mapping, tokens: Tokens) -
         vector=tokens.total * inner * (4.0 + 2.0 * part.convolution),
         state=1.0,
         uneven=0.0,
+        crowding=1.0,
     )
     return [
         dense(part.layers, new, model.hidden, inputs, new * model.hidden * NORM_OPERATIONS),

@@ -91,7 +91,7 @@ INPUTS = {
     "economics.interest_rate": RATE,
     "economics.facility_price": (1, 0, 1, -1, 0),
     "economics.electricity_price": (0, 0, 1, -1, 0),
-    "economics.maintenance_rate": RATE,
+    "economics.maintenance_share": (0, 0, 0, 0, 0),
     "serving.exchange_bytes": BYTES,
     "time_to_first_token": SECOND,
     "time_per_output_token": SECOND,

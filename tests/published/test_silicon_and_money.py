@@ -121,7 +121,8 @@ def test_h100_bill_of_materials() -> None:
 def test_h100_cost_of_ownership() -> None:
     """1.85 USD an hour (51,600 USD of system a GPU, 5 years, 8 %, 1.275 kW, 12 USD/W, 75 % power, PUE 1.15).
 
-    From those inputs within 15 %, and from our own, with a cheaper chip and no maintenance contract, too.
+    From those inputs within 5 %; from our own, with a cheaper chip and network, between the 1.30 and 1.69 USD an
+    hour that SemiAnalysis gives for the two kinds of buyer (InferenceX constants, 2026-04).
     """
     given = assumptions()
     h100 = chip("h100-sxm")
@@ -133,11 +134,11 @@ def test_h100_cost_of_ownership() -> None:
         scale_out__price=0.0,
         price__server_power_ratio=1.275 / 0.7,
     )
-    economics = change(given.economics, facility_price=12.0, maintenance_rate=0.0)
+    economics = change(given.economics, facility_price=12.0)
     theirs = ownership(reference, np.float64(51600.0), np.float64(0.75 * 700.0), economics)
-    assert float(theirs.total) * 3600.0 == pytest.approx(1.85, rel=0.15)
+    assert float(theirs.total) * 3600.0 == pytest.approx(1.85, rel=0.05)
     ours = ownership(h100, h100.price.buy, np.float64(0.75 * 700.0), given.economics)
-    assert float(ours.total) * 3600.0 == pytest.approx(1.85, rel=0.15)
+    assert 1.30 <= float(ours.total) * 3600.0 <= 1.69
 
 
 def test_ownership_by_hand() -> None:
