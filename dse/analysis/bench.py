@@ -136,7 +136,7 @@ def compiled_over_jobs(chips: Chip, catalogue: Catalogue) -> int:
     return compilations() - before
 
 
-def bench_evaluator(catalogue: Catalogue, points: int = 10_000_000, scaling: bool = False) -> dict[str, Any]:
+def bench_evaluator(catalogue: Catalogue, points: int = 50_000_000, scaling: bool = False) -> dict[str, Any]:
     """Speed of the complete evaluation, float32, 32,768 designs in the batch, so that 1e8 points are distinct.
 
     points: evaluated for the main figure; scaling: also 1e6 against 1e8 points, and the memory at the end.
