@@ -59,8 +59,17 @@ class Best:
     metrics: Metrics
 
 
-def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> Mapping:
-    """The lattice searched for a model and a traffic, at most so many chips a deployment; leaves (mappings,)."""
+def mapping_lattice(
+    transformer: Transformer,
+    traffic: Traffic,
+    chips: int,
+    given: dict[str, float] | None = None,
+    exactly: bool = False,
+) -> Mapping:
+    """The lattice searched for a model and a traffic, at most so many chips a deployment; leaves (mappings,).
+
+    given: field of the mapping -> its only value; exactly: use all of the chips.
+    """
     concurrency = float(np.min(np.asarray(traffic.concurrency)))
     return lattice(
         chips=chips,
@@ -68,6 +77,8 @@ def mapping_lattice(transformer: Transformer, traffic: Traffic, chips: int) -> M
         experts=int(transformer.experts.count) if float(transformer.experts.layers) > 0 else 0,
         long_context=float(np.max(np.asarray(traffic.input_tokens))) > 16384.0,
         batch=int(min(concurrency, MOST_SEQUENCES)),
+        given=given,
+        exactly=exactly,
     )
 
 
@@ -93,12 +104,12 @@ def count_of(tree: object) -> int:
 
 
 def score(metrics: Metrics, weights: Number, slowest: Number) -> Number:
-    """What is maximised: the weighted objectives, all positive, or the worst excess below zero.
+    """What is maximised: the weighted objectives, all positive, or all excesses together below zero.
 
     weights: (objectives,); slowest: limit on the time per output token beside the traffic's [s].
     """
     value = sum(weights[i] * getattr(metrics, name) for i, name in enumerate(OBJECTIVES))
-    excess = jnp.maximum(metrics.worst_limit, metrics.time_per_output_token / slowest - 1.0)
+    excess = metrics.limits.total + jnp.maximum(metrics.time_per_output_token / slowest - 1.0, 0.0)
     return jnp.where(excess <= 0.0, value, -excess)
 
 

@@ -60,6 +60,11 @@ class Limits:
             worst = jnp.maximum(worst, value)
         return worst
 
+    @property
+    def total(self) -> Number:
+        """Sum of the excesses, 0 when feasible: how far a mapping is from being feasible [1]."""
+        return sum(jnp.maximum(value, 0.0) for value in jax.tree.leaves(self))
+
 
 LIMITS = tuple(Limits.__dataclass_fields__)
 

@@ -115,7 +115,7 @@ def evaluate_candidate(
 ) -> Candidate:
     """A chip under every mapping of the job's lattice; the best is kept, or the chosen one, and the front."""
     metrics = all_mappings(chip, job.transformer, job.requests, job.mappings, job.assumptions)
-    excess = np.asarray(metrics.worst_limit)
+    excess = np.asarray(metrics.limits.total)
     value = np.asarray(getattr(metrics, job.objective))
     scores = np.nan_to_num(np.where(excess <= 0.0, value, -excess), nan=-np.inf)
     best = int(scores.argmax()) if chosen is None else place_of(job.mappings, chosen)

@@ -18,7 +18,7 @@ from dse.catalogue.errors import CatalogueError
 from dse.catalogue.store import Catalogue
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
-from dse.timing.mapping import Mapping, restricted
+from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
@@ -113,12 +113,7 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
         )
         if key in row.numbers
     }
-    found = restricted(
-        mapping_lattice(transformer, traffic, chips),
-        given | {"disaggregated": 0.0},
-        chips,
-        int(transformer.experts.count) if transformer.experts.layers > 0 else 0,
-    )
+    found = mapping_lattice(transformer, traffic, chips, given | {"disaggregated": 0.0}, exactly=True)
     if not np.size(found.batch):
         raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")
     return found

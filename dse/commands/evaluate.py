@@ -21,8 +21,6 @@ from dse.commands.options import (
 if TYPE_CHECKING:
     from dse.analysis.comparison import Candidate, Job
     from dse.catalogue import Catalogue
-    from dse.timing.mapping import Mapping
-    from dse.workload.transformer import Transformer
 
 __all__ = ["add_to"]
 
@@ -90,16 +88,16 @@ def restricted_job(
     from dataclasses import replace
 
     from dse.analysis.comparison import job_of
+    from dse.best_mapping import mapping_lattice
     from dse.catalogue import CatalogueError, Problem
     from dse.search.objective import metric_of
-    from dse.timing.mapping import restricted
 
     model, traffic, basis, objective = names
     job = job_of(catalogue, model, traffic, basis, metric_of(objective), most)
     wanted = {name: float(value) for name, value in given.items() if value is not None}
     if not wanted and chips is None:
         return job
-    mappings: Mapping = restricted(job.mappings, wanted, chips, experts_of(job.transformer))
+    mappings = mapping_lattice(job.transformer, job.requests, chips or most, wanted, exactly=chips is not None)
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
         text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
             f" on {chips} chips" if chips else ""
@@ -109,11 +107,6 @@ def restricted_job(
         )
         raise CatalogueError([Problem(rule, value=text, way_out="leave one of them open")])
     return replace(job, mappings=mappings)
-
-
-def experts_of(model: Transformer) -> int:
-    """Experts of a layer; 0 for a model without."""
-    return int(model.experts.count) if float(model.experts.layers) > 0 else 0
 
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping as Given
 
 import numpy as np
 
@@ -14,6 +15,12 @@ BLOCK = 4096
 """Mappings in one block of the lattice; blocks are padded to it, so that no lattice size compiles anew."""
 
 PASS_TOKENS = (512.0, 2048.0, 8192.0)
+
+RACK = 72
+"""Chips of the one scale-up domain on sale that is no power of two; tried as a group for experts [1]."""
+
+MOST_CONTEXT_CHIPS = 32
+"""Largest context-parallel group that is tried."""
 
 
 @pytree
@@ -44,9 +51,37 @@ def chips_of(mapping: Mapping) -> Number:
     return copy * mapping.data_parallel
 
 
-def powers_of_two(limit: Number) -> list[float]:
+def powers_of_two(limit: int) -> list[int]:
     """1, 2, 4 ... up to the limit."""
-    return [float(2**power) for power in range(int(np.log2(max(limit, 1))) + 1)]
+    return [2**power for power in range(max(limit, 1).bit_length())]
+
+
+def divisors(number: int) -> list[int]:
+    """Whole numbers that divide a number.
+
+    >>> divisors(72)
+    [1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 36, 72]
+    """
+    return [factor for factor in range(1, number + 1) if number % factor == 0]
+
+
+def steps(limit: int) -> list[int]:
+    """Powers of two and the halfway points between them, up to the limit.
+
+    >>> steps(13)
+    [1, 2, 3, 4, 6, 8, 12]
+    """
+    powers = powers_of_two(limit)
+    return sorted({*powers, *(3 * power // 2 for power in powers[1:] if 3 * power // 2 <= limit)})
+
+
+def depths(layers: int) -> list[int]:
+    """Numbers of pipeline stages, from one to one a layer; fewer stages with equally many layers on the fullest.
+
+    >>> depths(80)
+    [1, 2, 4, 8, 16, 27, 40, 80]
+    """
+    return sorted({-(-layers // -(-layers // stages)) for stages in (*powers_of_two(layers), layers)})
 
 
 def stack_mappings(rows: np.ndarray) -> Mapping:
@@ -54,86 +89,90 @@ def stack_mappings(rows: np.ndarray) -> Mapping:
 
     rows: (mappings, fields). Returns leaves of shape (mappings,).
     """
+    rows = np.asarray(rows, float).reshape(-1, len(leaf_names(Mapping)))
     return Mapping(**dict(zip(leaf_names(Mapping), np.ascontiguousarray(rows.T), strict=True)))
 
 
-def layouts(chips: int, experts: int, long_context: bool, layers: int) -> list[tuple[float, ...]]:
-    """(tensor, context, pipeline, data, expert) parallel degrees on at most so many chips.
+def groups_of(experts: int, tensor: int, chips: int) -> list[int]:
+    """Copies of the attention layers that deal out experts together, on at most so many chips."""
+    whole = [*powers_of_two(chips), *(RACK * power for power in powers_of_two(chips // RACK) if chips >= RACK)]
+    return [group // tensor for group in whole if group % tensor == 0 and experts > 1]
 
-    Experts are dealt out over as many chips of a group as there are experts, and cut over the rest of it.
+
+def dealt_to(group: int, experts: int) -> int:
+    """Chips of a group that experts are dealt out to, each expert cut over the rest: at most one chip an expert.
+
+    >>> dealt_to(72, 256), dealt_to(72, 64), dealt_to(16, 8)
+    (72, 36, 8)
     """
-    dealt = powers_of_two(experts)[-1]
-    powers = powers_of_two(chips)
-    found = []
-    for tensor, pipeline in itertools.product(powers, powers):
-        if tensor * pipeline > chips or pipeline > layers:
+    return max(factor for factor in divisors(group) if factor <= max(experts, 1))
+
+
+def layouts(
+    chips: int, layers: int, experts: int, long_context: bool, given: Given[str, float], exactly: bool
+) -> set[tuple[int, ...]]:
+    """(tensor, context, pipeline, data, expert) parallel degrees on at most, or exactly, so many chips."""
+
+    def choices(name: str, usual: list[int]) -> list[int]:
+        return [int(given[name])] if name in given else usual
+
+    ways = divisors(chips) if exactly else powers_of_two(chips)
+    contexts = [ways[0], *(way for way in ways[1:] if long_context and way <= MOST_CONTEXT_CHIPS)]
+    stages = [way for way in ways if way <= layers] if exactly else depths(layers)
+    outer = (choices("tensor_parallel", ways), choices("context_parallel", contexts))
+    found: set[tuple[int, ...]] = set()
+    for tensor, context, pipeline in itertools.product(*outer, choices("pipeline_parallel", stages)):
+        copy = tensor * context * pipeline
+        if copy > chips or (exactly and chips % copy and "data_parallel" not in given):
             continue
-        found.append((tensor, 1.0, pipeline, 1.0, 1.0))
-        found.extend(
-            (tensor, context, pipeline, 1.0, 1.0)
-            for context in powers[1:6]
-            if long_context and tensor * context * pipeline <= chips
-        )
-        found.extend(
-            (tensor, 1.0, pipeline, data, min(tensor * data, dealt))
-            for data in powers
-            if experts > 1 and tensor * data > 1 and tensor * data * pipeline <= chips
-        )
+        together = groups_of(experts, tensor, chips // pipeline) if context == 1 else []
+        for data in choices("data_parallel", [chips // copy] if exactly else sorted({1, *together})):
+            group = tensor * context * data
+            if group * pipeline > chips or (exactly and group * pipeline != chips):
+                continue
+            dealt = dealt_to(group, experts)
+            usual = [1] if data == 1 or exactly else []
+            usual += [dealt] if experts > 1 and dealt > 1 else []
+            found |= {
+                (tensor, context, pipeline, data, expert)
+                for expert in choices("expert_parallel", usual or [1])
+                if expert == 1 or (expert <= experts and group % expert == 0)
+            }
     return found
 
 
-def lattice(*, chips: int, layers: int, experts: int, long_context: bool, batch: int) -> Mapping:
+def lattice(
+    *,
+    chips: int,
+    layers: int,
+    experts: int,
+    long_context: bool,
+    batch: int,
+    given: Given[str, float] | None = None,
+    exactly: bool = False,
+) -> Mapping:
     """All mappings worth trying, as columns.
 
-    chips: most chips of one deployment; layers: depth, which bounds the pipeline; experts: number of experts, 0 for
-    none; long_context: try context parallelism; batch: largest number of sequences.
-    Every degree is a power of two; experts are dealt out over a whole copy or cut like any matrix.
-    A lattice for more chips or a larger batch contains the smaller one.
+    chips: most chips of one deployment, or their number when `exactly` is asked; layers: depth, which bounds the
+    pipeline; experts: number of experts, 0 for none; long_context: try context parallelism; batch: largest number of
+    sequences; given: field -> the one value of it to try, whether usual or not.
+    Tensor and context degrees are powers of two; stages as in `depths`; experts are dealt out over a whole group or cut
+    like any matrix; each copy has a batch of `steps`. On exactly so many chips, every way to divide them is tried,
+    with copies side by side. A lattice for more chips or a larger batch contains the smaller one.
+    Leaves (mappings,), perhaps none.
     """
+    given = given or {}
+    pools = (0.0,) if exactly else (0.0, 1.0)
+    tokens = [given["prefill_tokens"]] if "prefill_tokens" in given else PASS_TOKENS
+    apart = [given["disaggregated"]] if "disaggregated" in given else pools
     rows = [
-        (*layout, sequences, tokens, pool)
-        for layout in layouts(chips, experts, long_context, layers)
-        for sequences in powers_of_two(batch)
-        if sequences >= layout[3]
-        for tokens in PASS_TOKENS
-        for pool in (0.0, 1.0)
+        (*layout, sequences, passing, pool)
+        for layout in sorted(layouts(chips, layers, experts, long_context, given, exactly))
+        for sequences in (
+            [given["batch"]] if "batch" in given else [layout[3] * each for each in steps(batch // layout[3])]
+        )
+        if layout[3] <= sequences and ("batch" in given or sequences <= batch)
+        for passing in tokens
+        for pool in apart
     ]
     return stack_mappings(np.array(rows))
-
-
-def restricted(mappings: Mapping, given: dict[str, float], chips: int | None, experts: int) -> Mapping:
-    """The lattice with some degrees given, on exactly so many chips when asked.
-
-    mappings: leaves (mappings,); given: field -> value, taken even where the lattice has no such value; chips:
-    of the deployment, filled with copies of a smaller one (data parallel) where it does not use them all, each
-    with a batch of its own; experts: that the model has, 0 for none. Leaves (mappings,), perhaps none.
-    """
-    names = leaf_names(Mapping)
-    rows = np.stack([np.asarray(getattr(mappings, name), float) for name in names], axis=1)
-    place = {name: names.index(name) for name in names}
-    for name, value in given.items():
-        rows[:, place[name]] = value
-    if chips is not None:
-        rows = filled(rows, chips, place, "data_parallel" in given, "batch" in given)
-        if "disaggregated" not in given:
-            rows[:, place["disaggregated"]] = 0.0
-    rows = rows[rows[:, place["batch"]] >= rows[:, place["data_parallel"]]]
-    dealt = rows[:, place["expert_parallel"]]
-    group = np.prod([rows[:, place[f"{name}_parallel"]] for name in ("tensor", "context", "data")], axis=0)
-    rows = rows[(dealt == 1.0) | ((dealt <= experts) & (group % dealt == 0.0))]
-    return stack_mappings(np.unique(rows, axis=0))
-
-
-def filled(rows: np.ndarray, chips: int, place: dict[str, int], fixed_copies: bool, fixed_batch: bool) -> np.ndarray:
-    """Rows that use exactly so many chips, by more copies where they divide."""
-    used = np.prod([rows[:, place[f"{name}_parallel"]] for name in ("tensor", "context", "pipeline", "data")], axis=0)
-    copies = chips / used
-    keep = (copies == 1.0) if fixed_copies else (copies >= 1.0) & (copies == np.floor(copies))
-    rows, copies = rows[keep].copy(), copies[keep]
-    alone = rows[:, place["expert_parallel"]] <= 1.0
-    grown = (copies == 1.0) | alone
-    rows, copies = rows[grown], copies[grown]
-    rows[:, place["data_parallel"]] *= copies
-    if not fixed_batch:
-        rows[:, place["batch"]] *= copies
-    return rows
