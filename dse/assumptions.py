@@ -78,7 +78,8 @@ class Serving:
 
     prefill_utilisation: highest load of a separate prefill pool [1]; draft_tokens: speculated per step, 0 for
     none [1]; draft_acceptance: probability that one is kept [1]; draft_time: of one draft token over a step [1];
-    exchange_bytes: least bytes per element in reductions and dispatch, which narrow formats would spoil [bytes].
+    exchange_bytes: least bytes per element in reductions and dispatch, which narrow formats would spoil [bytes];
+    burst_share: share of the other requests in flight that arrive together with one, 0 for a steady stream [1].
     """
 
     prefill_utilisation: Number
@@ -86,6 +87,7 @@ class Serving:
     draft_acceptance: Number
     draft_time: Number
     exchange_bytes: Number
+    burst_share: Number
 
 
 @pytree

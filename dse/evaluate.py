@@ -223,7 +223,8 @@ def evaluate(
     prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
     transfer = handover(chip, mapping, held)
     pass_tokens = prefill_tokens(lengths, mapping).total
-    service = serve(prefill, decode, lengths, pass_tokens, mapping, assumptions.serving, transfer)
+    fixed = (chip.execution.request_time, transfer)
+    service = serve(prefill, decode, lengths, pass_tokens, mapping, assumptions.serving, fixed)
     economics = assumptions.economics
     power = mean_power(prefill, decode, service, hardware.static_power)
     electricity = economics.utilisation * power + (1.0 - economics.utilisation) * hardware.static_power

@@ -184,6 +184,7 @@ class ServingTable(Table):
     draft_acceptance: Annotated[Figure, Spec(high=0.999)]
     draft_time: Share
     exchange_bytes: Annotated[Figure, Spec("bytes", low=0.5, high=8)]
+    burst_share: Share
 
 
 class EconomicsDocument(Document):
@@ -204,6 +205,7 @@ class ExecutionTable(Table):
     usable_memory: Annotated[Figure, Spec(high=1, above=True)]
     operator_time: Seconds
     step_time: Seconds
+    request_time: Seconds
     collective_time: Seconds
     overlap: Share
     expert_imbalance: Annotated[Figure, Spec(low=1, high=100)]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip, Link
 
-__all__ = ["Exchange", "all_gather", "all_reduce", "all_to_all", "hops", "send"]
+__all__ = ["Exchange", "all_gather", "all_reduce", "dispatch", "hops", "places", "send"]
 
 
 @pytree
@@ -90,16 +90,29 @@ def all_reduce(chip: Chip, participants: Number) -> Exchange:
     return exchange(chip, participants, 2.0 * (1.0 - 1.0 / inside), 2.0 * (1.0 - 1.0 / domains) / inside, 2.0)
 
 
-def all_to_all(chip: Chip, participants: Number) -> Exchange:
-    """In which every chip sends a part of its array to every other.
+def places(count: Number, drawn: Number) -> Number:
+    """Expected number of different places among so many that are drawn at random, n (1 - (1 - 1 / n) ** k) [1].
 
-    participants [1]; the array: bytes that leave one chip if none of them stay. On a ring or torus a byte travels a
-    quarter of the way around each axis on average and takes its share of the links.
+    >>> round(float(places(8.0, 8.0)), 3), float(places(1.0, 8.0))
+    (5.251, 1.0)
     """
-    inside, _ = split_group(chip, participants)
+    several = jnp.maximum(count, 2.0)
+    return jnp.where(count > 1.0, several * -jnp.expm1(drawn * jnp.log1p(-1.0 / several)), 1.0)
+
+
+def dispatch(chip: Chip, groups: Number, cut: Number, active: Number) -> Exchange:
+    """To bring every token to the experts that it chose, or back.
+
+    groups: among which experts are dealt out [1]; cut: chips that share each expert [1]; active: experts of a token
+    [1]; the array: the tokens of one chip. A token goes once to each scale-up domain that it needs and is spread
+    inside it, as tuned libraries do (DeepSeek-V3, arXiv 2412.19437, section 3.2.2, without its limit on nodes). On a
+    ring or torus a byte goes a quarter of the way around each axis on average and takes its share of the links.
+    """
+    inside, domains = split_group(chip, groups * cut)
     detour = jnp.maximum(hops(inside, chip.scale_up.dimensions) / 2.0, 1.0)
-    near = (inside - 1.0) / participants * detour
-    return exchange(chip, participants, near, (participants - inside) / participants, 1.0)
+    near = cut * places(groups, active) * (1.0 - 1.0 / inside) * detour
+    far = places(domains, active) * (1.0 - 1.0 / domains)
+    return exchange(chip, groups * cut, near, far, 1.0)
 
 
 def send(chip: Chip, participants: Number) -> Exchange:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, leaf_names, pytree
 from dse.hardware.chip import Chip
 from dse.hardware.power import EventEnergy
-from dse.timing.collectives import Exchange, all_gather, all_reduce, all_to_all, send
+from dse.timing.collectives import Exchange, all_gather, all_reduce, dispatch, send
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Residency, stage_share
 from dse.timing.roofline import Demand, class_times, run_table
@@ -73,9 +73,10 @@ def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
 
 
 def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
-    """What a prefill pass works on: several short prompts, or one chunk of a long one."""
+    """What a prefill pass works on: several short prompts, no more than there are in flight, or a chunk of a long one."""
     queries = jnp.minimum(mapping.prefill_tokens, lengths.new)
-    sequences = jnp.maximum(mapping.prefill_tokens / lengths.new, 1.0)
+    packed = jnp.minimum(mapping.prefill_tokens / lengths.new, mapping.batch / mapping.data_parallel)
+    sequences = jnp.maximum(packed, 1.0)
     ahead = (queries - 1.0) / 2.0
     window_read = jnp.minimum(lengths.prefill + ahead, lengths.window_prefill + queries - 1.0)
     return Tokens(
@@ -85,7 +86,7 @@ def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
         window_context=lengths.window_prefill,
         read=lengths.prefill + ahead,
         window_read=window_read,
-        logits=mapping.prefill_tokens / lengths.new,
+        logits=sequences * queries / lengths.new,
         copies=mapping.data_parallel,
         absorbed=0.0,
     )
@@ -161,8 +162,8 @@ class Exchanges:
 def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_bytes: Number) -> Exchanges:
     """What one stage exchanges in a pass, per byte of the residual stream of its new tokens.
 
-    Reductions after every sub-layer, over the chips that share it; dispatch to the groups of the chosen experts, whose
-    expected number is n (1 - (1 - 1 / n) ** k), to every chip of a group, and back to all of the copy; the context of a
+    Reductions after every sub-layer, over the chips that share it; dispatch to the groups of the chosen experts, to
+    every chip of a group, and back to all of the copy; the context of a
     sequence among the chips that share it; hand-over to the next stage. exchange_bytes: least size of a number [bytes].
     """
     share = stage_share(model.layers, mapping)
@@ -173,12 +174,10 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     dealt = mapping.expert_parallel > 1.0
     routed = jnp.where(dealt, model.experts.layers / model.blocks_per_reduction, 0.0)
     over_tensor, over_copy = all_reduce(chip, mapping.tensor_parallel), all_reduce(chip, copy)
-    dispatch = all_to_all(chip, jnp.where(dealt, mapping.expert_parallel, 1.0))
     passing = send(chip, chips_of(mapping) / mapping.data_parallel)
     many = jnp.where(mapping.pipeline_parallel > 1.0, 1.0, 0.0)
-    groups = jnp.maximum(mapping.expert_parallel, 2.0)
-    reached = groups * (1.0 - jnp.exp(model.experts.active * jnp.log1p(-1.0 / groups)))
-    cut = copy * mapping.data_parallel / mapping.expert_parallel
+    cut = jnp.where(dealt, copy * mapping.data_parallel / mapping.expert_parallel, 1.0)
+    spread = dispatch(chip, mapping.expert_parallel, cut, model.experts.active)
 
     def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
         return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte, energy=count * part * one.energy)
@@ -189,7 +188,7 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     return Exchanges(
         element=jnp.maximum(chip.numerics.activation, exchange_bytes),
         reduction=jax.tree.map(lambda *parts: sum(parts), mixed, fed, shared),
-        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, dispatch, reached * cut / copy), gathered),
+        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, spread, 1.0 / copy), gathered),
         context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
         pipeline=times(many, passing, 1.0 / copy),
     )

@@ -17,7 +17,7 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
     """Clocks in which all units together do `products` times (tokens x inner) x (inner x outer).
 
     A tile of (rows / split) x columns weights stands still while tokens stream past it, at least as long
-    as the next tile takes to load (one row a clock), and the tiles are dealt out to the units in waves. Splitting
+    as the next tile takes to load (one row a clock, as many as the inner dimension fills), and the tiles are dealt out to the units in waves. Splitting
     cuts a unit across its rows into parts that load and work side by side: small batches wait less for weights and
     short inner dimensions waste less. The array fills and drains once a pass.
 
@@ -36,4 +36,4 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
     tiles = ceil_div(inner, depth) * ceil_div(outer, unit.columns) * products
     visits = tiles * cuts
     waves = ceil_div(jnp.ceil(visits), unit.units * unit.split)
-    return waves * jnp.maximum(stream, depth) + depth + unit.columns
+    return waves * jnp.maximum(stream, jnp.minimum(depth, inner)) + depth + unit.columns

@@ -89,14 +89,15 @@ def stored_bytes(product: Product, chip: Chip) -> Number:
 def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency) -> Usage:
     """What one operator of one layer uses.
 
-    Time is the largest of: matrix clocks on the real shape; vector work; SRAM traffic, at least what tiling for the
-    local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
+    Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
+    sooner (a skinny one fills little of an array), stretched by the imbalance among experts; vector work; SRAM traffic,
+    at least what tiling for the local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
     SRAM; far-memory traffic, which passes through the main memory where there is one. Roofline: Williams,
     Waterman, Patterson, CACM 52 (2009).
     """
-    tokens = product.tokens * (1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0))
     products = product.products * product.crowding
-    cycles = matrix_cycles(tokens, product.inner, product.outer, products, chip.matrix)
+    uneven = 1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0)
+    cycles = matrix_cycles(product.tokens, product.inner, product.outer, products, chip.matrix)
     stored = stored_bytes(product, chip) * product.crowding
     moved = product.moved * chip.numerics.activation
     far_bytes = stored * (1.0 - product.state) * place.weights_far
@@ -105,7 +106,8 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
     outside = stored * behind + moved * place.spill
     memory_bytes = jnp.maximum(outside, product.macs * rates.shared_reuse * place.spill)
-    matrix = cycles * product.repeat * rates.clock
+    scalar = 2.0 * product.macs * product.crowding * rates.vector
+    matrix = uneven * jnp.minimum(cycles * product.repeat * rates.clock, scalar)
     slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
     return Usage(

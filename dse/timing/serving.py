@@ -41,7 +41,7 @@ def accepted_tokens(serving: Serving) -> Number:
     a: acceptance, d: drafted tokens. Leviathan, Kalman, Matias, arXiv 2211.17192, eq. 1.
 
     >>> round(float(accepted_tokens(Serving(prefill_utilisation=0.8, draft_tokens=4.0, draft_acceptance=0.8,
-    ...                                     draft_time=0.0, exchange_bytes=2.0))), 3)
+    ...                                     draft_time=0.0, exchange_bytes=2.0, burst_share=0.0))), 3)
     3.362
     """
     rate = serving.draft_acceptance
@@ -55,36 +55,44 @@ def serve(
     pass_tokens: Number,
     mapping: Mapping,
     serving: Serving,
-    handover: Number,
+    fixed: tuple[Number, Number],
 ) -> Service:
     """Steady state at full concurrency.
 
-    Every sequence slot is refilled at once. On shared chips each request takes its prefill and its share of the decode
-    steps one after the other, so the rate is 1 / (prefill + steps x step / batch) and prefill stretches the time per
-    token; with separate pools decode runs undisturbed and as many prefill chips are added as keep that pool at its
-    load limit. A new request waits for the residual of the step in progress and, as in an M/D/1 queue, for the prefills
-    before it: load x prefill / (2 (1 - load)); and where a pass packs several prompts, for the pass to fill. Separate
-    pools hand the state of each sequence over, and cannot take more requests than their links carry.
+    Every sequence slot is refilled at once. On shared chips the decode steps of a sequence are stretched by the
+    prefills of all others, so the rate is 1 / (prefill + steps x step / batch); with separate pools decode runs
+    undisturbed and as many prefill chips are added as keep that pool at its load limit.
+    The first token takes the fixed time of a request; its own prefill, every pass of which carries a decode step along
+    on shared chips; half of the step in progress; as in an M/D/1 queue, the prefills before it, load x prefill /
+    (2 (1 - load)); of all others the half, as far as they come in bursts; and the time in which a pass of several
+    prompts fills. Separate pools hand the state of each sequence over, and cannot take more requests than their links
+    carry.
     prefill, decode: passes of one stage; pass_tokens: of a prefill pass [tokens]; mapping: batch over all copies;
-    handover: of one sequence [s].
+    fixed: time of a request and to hand one sequence over [s].
     """
+    request, handover = fixed
     stages = mapping.pipeline_parallel
     passes = lengths.new / pass_tokens
     prefill_time = passes * prefill.time
-    latency = (jnp.maximum(ceil_div(lengths.new, pass_tokens), 1.0) + stages - 1.0) * prefill.time
+    chunks = jnp.maximum(ceil_div(lengths.new, pass_tokens), 1.0)
     step = stages * decode.time * (1.0 + serving.draft_tokens * serving.draft_time)
     steps = lengths.steps / accepted_tokens(serving)
     sequences = mapping.batch / mapping.data_parallel
+    others = jnp.maximum(sequences - 1.0, 0.0)
     decode_time = steps * step / sequences
     apart = mapping.disaggregated > 0.0
     per_request = jnp.where(apart, jnp.maximum(decode_time, handover), decode_time + prefill_time)
     load = jnp.where(apart, serving.prefill_utilisation, prefill_time / per_request)
-    queueing = load * prefill_time / (2.0 * jnp.maximum(1.0 - load, 1e-6)) + jnp.where(apart, 0.0, decode.time / 2.0)
+    carried = jnp.where(apart, 0.0, jnp.minimum(others, 1.0) * (chunks + 0.5) * decode.time)
+    burst = serving.burst_share * jnp.where(apart, 0.0, others) * prefill_time / 2.0
+    queueing = load * prefill_time / (2.0 * jnp.maximum(1.0 - load, 1e-6)) + burst
     arrivals = prefill_time / jnp.maximum(load, 1e-6)
-    filling = jnp.maximum(1.0 / passes - 1.0, 0.0) / 2.0 * arrivals
+    filling = (1.0 - serving.burst_share) * jnp.maximum(1.0 / passes - 1.0, 0.0) / 2.0 * arrivals
+    latency = (chunks + stages - 1.0) * prefill.time + carried
+    stretched = jnp.where(apart, sequences * per_request, steps * step + others * prefill_time)
     return Service(
-        time_to_first_token=latency + queueing + filling + jnp.where(apart, handover, 0.0),
-        time_per_output_token=sequences * per_request / lengths.steps,
+        time_to_first_token=request + latency + queueing + filling + jnp.where(apart, handover, 0.0),
+        time_per_output_token=stretched / lengths.steps,
         output_rate=mapping.data_parallel * lengths.steps / per_request,
         prefill_share=jnp.where(apart, prefill_time / (per_request * serving.prefill_utilisation), 0.0),
         prefill_time=prefill_time,

@@ -53,7 +53,7 @@ class Product:
     the same shape in a row; stored: elements of weights or of state that must be read, over all products;
     held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
     vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
-    uneven: 1 when the busiest chip has more tokens than the mean; crowding: products of the busiest chip over the
+    uneven: 1 when experts share the tokens unevenly; crowding: products of the busiest chip over the
     mean, above 1 where there are fewer of them than chips. All [1].
     """
 
@@ -257,7 +257,7 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
             moved=local * each * (inner + outer),
             vector=vector,
             state=0.0,
-            uneven=jnp.where(dealt, 1.0, 0.0),
+            uneven=jnp.where(part.count > 1.0, 1.0, 0.0),
             crowding=jnp.where(dealt, jnp.maximum(jnp.minimum(awake, 1.0) / local, 1.0), 1.0),
         )
 

@@ -62,7 +62,8 @@ def tokens_of(phase: str, mappings: Mapping, requests: Traffic) -> np.ndarray:
     new = requests.input_tokens * (1.0 - requests.prefix_hit_rate)
     sequences = mappings.batch / mappings.data_parallel
     micro = np.minimum(mappings.pipeline_parallel, sequences)
-    chunk = np.minimum(mappings.prefill_tokens, new) * np.maximum(mappings.prefill_tokens / new, 1.0)
+    packed = np.maximum(np.minimum(mappings.prefill_tokens / new, sequences), 1.0)
+    chunk = np.minimum(mappings.prefill_tokens, new) * packed
     return chunk if phase == "prefill" else np.ceil(sequences / micro)
 
 
@@ -208,9 +209,10 @@ def test_parts_sum_to_totals(seed: int, name: str) -> None:
     np.testing.assert_allclose(found.worst_limit, np.max(jax.tree.leaves(found.limits), axis=0), rtol=1e-12)
 
 
-def requests_in_flight(found: Metrics, mappings: Mapping) -> np.ndarray:
-    """Little's law: rate x time of a request's decode phase."""
-    return found.output_tokens_per_s * found.time_per_output_token
+def requests_in_flight(found: Metrics, mappings: Mapping, requests: Traffic) -> np.ndarray:
+    """Little's law: rate x time of a request on the decode chips, its own prefill included where they do it."""
+    own = np.where(mappings.disaggregated > 0.0, 0.0, found.service.prefill_time / requests.output_tokens)
+    return found.output_tokens_per_s * (found.time_per_output_token + own)
 
 
 @seeds(10)
@@ -220,8 +222,9 @@ def test_rates_money_and_energy_agree(seed: int, name: str, basis: str) -> None:
     generator = np.random.default_rng(seed)
     chips, mappings = random_chips(generator), random_mappings(generator, name)
     given_ = assumptions(basis)
-    found = run(chips, model(name), random_traffic(generator), mappings, given_)
-    np.testing.assert_allclose(requests_in_flight(found, mappings), mappings.batch, rtol=1e-9)
+    requests = random_traffic(generator)
+    found = run(chips, model(name), requests, mappings, given_)
+    np.testing.assert_allclose(requests_in_flight(found, mappings, requests), mappings.batch, rtol=1e-9)
     sold = found.output_tokens_per_s * given_.economics.utilisation
     np.testing.assert_allclose(found.usd_per_output_token * sold, found.chips * found.rate.chosen, rtol=1e-12)
     np.testing.assert_allclose(found.tokens_per_dollar * found.usd_per_output_token, 1.0, rtol=1e-12)
@@ -243,7 +246,7 @@ def test_power_is_energy_of_the_work_done(seed: int, name: str) -> None:
     sequences = mappings.batch / copies
     new = requests.input_tokens * (1.0 - requests.prefix_hit_rate)
     # A pass occupies every chip of one copy once; a step of all sequences is as many passes as micro-batches.
-    prefill = new / mappings.prefill_tokens * found.prefill.energy * decode_chips / copies
+    prefill = new / tokens_of("prefill", mappings, requests) * found.prefill.energy * decode_chips / copies
     micro = np.minimum(stages, sequences)
     steps = requests.output_tokens / sequences * micro
     decode = steps * found.decode.energy * decode_chips / copies
