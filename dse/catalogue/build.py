@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from dse.arrays import Number
+from dse.arrays import Number, leaf_names
 from dse.assumptions import Assumptions, Economics, Serving, Silicon
 from dse.catalogue.count import other_parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
@@ -162,7 +162,8 @@ def execution_of(given: Columns, library: Library) -> parts.Execution:
     """What the chip's software achieves."""
     names = given.names("software")
     distinct = [names] if isinstance(names, str) else codes_of(names)[0]
-    return parts.Execution(**library.software(distinct).gather(names))
+    found = library.software(distinct).gather(names)
+    return parts.Execution(**{name: found[name] for name in leaf_names(parts.Execution)})
 
 
 def price_of(given: Columns, library: Library) -> parts.Price:

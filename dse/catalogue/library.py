@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -132,12 +132,13 @@ class Library:
     """What chips are made of: technology, money, formats and software, each file read once.
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
-    which only those that are asked for are read.
+    which only those that are asked for are read; calibration: what measured rows say of software, if anything.
     """
 
     technology: tuple[Entry, ...]
     economics: Entry
     load: Callable[[str, str], Entry]
+    calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
 
     @cached_property
@@ -161,8 +162,18 @@ class Library:
         return self.files("format", names)
 
     def software(self, names: Iterable[str]) -> Shelf:
-        """The named execution profiles."""
-        return self.files("software", names)
+        """The named execution profiles, with what was fitted to measured rows in place of what was judged."""
+        shelf = self.files("software", names)
+        columns = {key: column.copy() for key, column in shelf.columns.items()}
+        for row, name in enumerate(shelf.names):
+            for key, cited in self.fitted(name).items():
+                columns[key][row] = number(cited)
+        return replace(shelf, columns=columns)
+
+    def fitted(self, software: str) -> dict[str, Cited]:
+        """The fitted coefficients of a profile by field; none where no measured row is of its kind."""
+        found = section(self.calibration, f"profile.{software}") if self.calibration is not None else {}
+        return {key: cited for key, cited in found.items() if key != "rows"}
 
     def files(self, kind: str, names: Iterable[str]) -> Shelf:
         """The named files of a kind as a shelf; each name also stands for itself where it is an alias."""

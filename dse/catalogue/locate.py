@@ -18,6 +18,7 @@ SHELVES: dict[str, str] = {
     "technology": "models/technology",
     "economics": "models/economics",
     "software": "models/software",
+    "calibration": "models/calibration",
     "format": "models/formats",
     "space": "search_spaces",
     "report": "reports",

@@ -12,7 +12,7 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
 from dse.hardware.chip import Numerics
 
-__all__ = ["Arithmetic", "arithmetic_of", "family_of", "native_rates"]
+__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "native_rates"]
 
 # Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
 OTHER_FAMILY = 1e3
@@ -48,6 +48,16 @@ def native_rates(columns: Mapping[str, Column]) -> dict[str, Column]:
         here = np.equal(native, name)
         rates[name] = np.where(here, 1.0, np.asarray(rates.get(name, 0.0), float)) if np.ndim(here) else 1.0
     return rates
+
+
+def activations_for(weights: str, columns: Mapping[str, Column], library: Library) -> str:
+    """The usual format of activations beside weights: theirs where the chip multiplies it, else bf16.
+
+    columns: of one chip, with matrix.native and matrix.rates.
+    """
+    native = native_rates(columns)
+    bits = library.formats(["bf16", weights]).columns["bits"]
+    return weights if np.max(native.get(weights, 0.0)) > 0.0 or bits[-1] > bits[0] else "bf16"
 
 
 def distinct(names: Column) -> list[str]:

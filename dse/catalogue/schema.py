@@ -11,7 +11,8 @@ from dse.catalogue.fields import Spec
 from dse.catalogue.schema_chip import ChipDocument, SpaceDocument
 from dse.catalogue.schema_model import TrafficDocument, TransformerDocument
 from dse.catalogue.schema_report import ReportDocument
-from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, SoftwareDocument, TechnologyDocument
+from dse.catalogue.schema_software import CalibrationDocument, SoftwareDocument
+from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, TechnologyDocument
 
 __all__ = ["KINDS", "Document", "ReportDocument", "SpaceDocument", "is_table", "spec_of", "specs", "specs_of_kind"]
 
@@ -23,6 +24,7 @@ KINDS: dict[str, type[Document]] = {
     "technology": TechnologyDocument,
     "economics": EconomicsDocument,
     "software": SoftwareDocument,
+    "calibration": CalibrationDocument,
     "format": FormatDocument,
     "space": SpaceDocument,
     "report": ReportDocument,

@@ -1,4 +1,4 @@
-"""What may the tables say? Technology, money, software and number formats."""
+"""What may the tables say? Technology, money and number formats."""
 
 from __future__ import annotations
 
@@ -194,28 +194,6 @@ class EconomicsDocument(Document):
     economics: EconomicsTable
     serving: ServingTable | None = None
     margin: dict[str, MarginEntry] = Field(default_factory=dict)
-
-
-class ExecutionTable(Table):
-    """What software achieves on a class of machines."""
-
-    matrix_efficiency: Annotated[Figure, Spec(high=1, above=True)]
-    memory_efficiency: Annotated[Figure, Spec(high=1, above=True)]
-    network_efficiency: Annotated[Figure, Spec(high=1, above=True)]
-    usable_memory: Annotated[Figure, Spec(high=1, above=True)]
-    operator_time: Seconds
-    step_time: Seconds
-    request_time: Seconds
-    collective_time: Seconds
-    overlap: Share
-    expert_imbalance: Annotated[Figure, Spec(low=1, high=100)]
-
-
-class SoftwareDocument(Document):
-    """An execution profile: a family of software on a class of machines."""
-
-    title: str = ""
-    execution: ExecutionTable
 
 
 class FormatDocument(Document):

@@ -75,7 +75,9 @@ class Catalogue:
                 faults += error.problems
         if faults:
             raise CatalogueError(faults)
-        return Library(tuple(technology), self.entry("economics", "default"), self.entry)
+        calibrations = self.files("calibration")
+        calibration = self.entry("calibration", "default") if "default" in calibrations else None
+        return Library(tuple(technology), self.entry("economics", "default"), self.entry, calibration)
 
 
 def load_space(name: str, catalogue: Catalogue) -> Space:

@@ -73,7 +73,7 @@ def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
 
 
 def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
-    """What a prefill pass works on: several short prompts, no more than there are in flight, or a chunk of a long one."""
+    """What a prefill pass works on: a chunk of a long prompt, or short ones, no more than there are in flight."""
     queries = jnp.minimum(mapping.prefill_tokens, lengths.new)
     packed = jnp.minimum(mapping.prefill_tokens / lengths.new, mapping.batch / mapping.data_parallel)
     sequences = jnp.maximum(packed, 1.0)

@@ -17,9 +17,9 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
     """Clocks in which all units together do `products` times (tokens x inner) x (inner x outer).
 
     A tile of (rows / split) x columns weights stands still while tokens stream past it, at least as long
-    as the next tile takes to load (one row a clock, as many as the inner dimension fills), and the tiles are dealt out to the units in waves. Splitting
-    cuts a unit across its rows into parts that load and work side by side: small batches wait less for weights and
-    short inner dimensions waste less. The array fills and drains once a pass.
+    as the next tile takes to load (one row a clock, as many as the inner dimension fills), and the tiles are dealt out
+    to the units in waves. Splitting cuts a unit across its rows into parts that load and work side by side: small
+    batches wait less for weights and short inner dimensions waste less. The array fills and drains once a pass.
 
     tokens, inner, outer, products [1]; unit: broadcastable. Returns clocks [1].
     Weight-stationary form of SCALE-Sim (arXiv 1811.02883, eq. 3-4) with double-buffered weights.

@@ -91,9 +91,9 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
 
     Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
     sooner (a skinny one fills little of an array), stretched by the imbalance among experts; vector work; SRAM traffic,
-    at least what tiling for the local buffers needs; main-memory traffic, never below the compulsory bytes nor the lower bound for the
-    SRAM; far-memory traffic, which passes through the main memory where there is one. Roofline: Williams,
-    Waterman, Patterson, CACM 52 (2009).
+    at least what tiling for the local buffers needs; main-memory traffic, never below the compulsory bytes nor the
+    lower bound for the SRAM; far-memory traffic, which passes through the main memory where there is one.
+    Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
     products = product.products * product.crowding
     uneven = 1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0)

@@ -1,0 +1,133 @@
+"""What does a measured row ask? Its chip, model, formats and lengths, and the mappings that it leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.analysis.measurements import Row
+from dse.analysis.profiles import software_of
+from dse.best_mapping import mapping_lattice
+from dse.catalogue.build import build_chips, build_transformer
+from dse.catalogue.errors import CatalogueError
+from dse.catalogue.numerics import activations_for
+from dse.catalogue.store import Catalogue
+from dse.hardware.chip import Chip
+from dse.timing.mapping import Mapping
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = ["Case", "UnexpressedError", "case_of"]
+
+NO_LIMIT = 1e9
+DEGREES = {
+    "tp": "tensor_parallel",
+    "pp": "pipeline_parallel",
+    "ep": "expert_parallel",
+    "dp": "data_parallel",
+}
+METRICS_OF = {
+    "prefill": ("ttft_s", "input_tokens_per_s", "mfu"),
+    "decode": ("tpot_s", "output_tokens_per_s", "output_tokens_per_s_per_user", "mfu"),
+    "generate": ("ttft_s", "tpot_s", "output_tokens_per_s", "output_tokens_per_s_per_user"),
+    "offline": ("output_tokens_per_s", "output_tokens_per_s_per_user", "input_tokens_per_s", "ttft_s", "tpot_s"),
+    "online": ("output_tokens_per_s", "output_tokens_per_s_per_user", "input_tokens_per_s", "ttft_s", "tpot_s"),
+}
+"""Metrics that each phase defines."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row as arrays: its chip, model, traffic and the mappings that its configuration leaves open.
+
+    software: execution profile; model: name in the catalogue; mappings: leaves (mappings,), the batch one sequence a
+    copy where the row gives none.
+    """
+
+    row: Row
+    software: str
+    chip: Chip
+    model: str
+    transformer: Transformer
+    traffic: Traffic
+    mappings: Mapping
+
+
+class UnexpressedError(Exception):
+    """A row that the model cannot express; the message is the reason."""
+
+
+def lengths_of_row(row: Row) -> tuple[float, float]:
+    """Input and output length [tokens]; UnexpressedError where the phase needs one that is missing."""
+    given, made = row.numbers.get("input_tokens"), row.numbers.get("output_tokens")
+    if given is None:
+        raise UnexpressedError("no input length")
+    if made is None and row.phase in ("generate", "offline", "online"):
+        raise UnexpressedError("no output length")
+    return given, made or 1.0
+
+
+def check_metric(row: Row) -> None:
+    """UnexpressedError where the phase does not define the metric, or lacks the concurrency."""
+    if row.phase == "train":
+        raise UnexpressedError("training is not modelled yet")
+    if row.metric not in METRICS_OF[row.phase]:
+        raise UnexpressedError(f"the metric {row.metric} is not defined in the phase {row.phase}")
+    if row.phase == "online" and "batch" not in row.numbers:
+        raise UnexpressedError("no concurrency (batch) of an online row")
+
+
+def chip_of(row: Row, catalogue: Catalogue) -> tuple[Chip, str]:
+    """The chip in the formats and with the software of the row, and the name of that profile."""
+    entry = catalogue.entry("chip", row.chip)
+    asked = {key: row.texts.get(key) or "bf16" for key in ("weights", "kv_cache")}
+    asked = {key: catalogue.entry("format", name).name for key, name in asked.items()}
+    given = row.texts.get("activations")
+    asked["activations"] = (
+        catalogue.entry("format", given).name
+        if given
+        else activations_for(asked["weights"], entry.values, catalogue.library)
+    )
+    software = software_of(row.software, str(entry.values["software"]), catalogue)
+    values = {**entry.values, "software": software} | {f"numerics.{key}": name for key, name in asked.items()}
+    return build_chips(values, catalogue.library), software
+
+
+def case_of(row: Row, catalogue: Catalogue) -> Case:
+    """A row resolved against the catalogue; UnexpressedError with the reason where that is not possible."""
+    check_metric(row)
+    try:
+        chip, software = chip_of(row, catalogue)
+        model = catalogue.entry("transformer", row.model)
+    except CatalogueError as error:
+        raise UnexpressedError(str(error.problems[0])) from None
+    given, made = lengths_of_row(row)
+    traffic = Traffic(
+        input_tokens=given,
+        output_tokens=made,
+        input_variation=0.0,
+        output_variation=0.0,
+        prefix_hit_rate=0.0,
+        time_to_first_token=NO_LIMIT,
+        time_per_output_token=NO_LIMIT,
+        concurrency=NO_LIMIT,
+    )
+    transformer = build_transformer(model.values)
+    mappings = mappings_of(row, transformer, traffic)
+    return Case(row, software, chip, model.name, transformer, traffic, mappings)
+
+
+def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping:
+    """The mappings that a row leaves open; UnexpressedError when there are none."""
+    chips = int(row.numbers.get("chips", 1.0))
+    given = {field: row.numbers[key] for key, field in DEGREES.items() if key in row.numbers}
+    given |= {"disaggregated": 0.0, "batch": row.numbers.get("batch", float(chips))}
+    if row.phase == "decode":
+        given["prefill_tokens"] = 2048.0
+    if "tp" in row.numbers and not transformer.experts.layers > 0:
+        given.setdefault("context_parallel", 1.0)
+    found = mapping_lattice(transformer, traffic, chips, given, exactly=True)
+    if not np.size(found.batch):
+        raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")
+    return found
