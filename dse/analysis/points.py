@@ -37,6 +37,9 @@ MOST_SEQUENCES = 4096.0
 OVERFULL = 1.25
 """Weights that exceed the memory by more than this are refused; by less, the footprint is taken for inexact [1]."""
 
+NEARLY = 1.12
+"""A stated batch this much above what fits is believed: allocators of single engines leave less aside [1]."""
+
 T = TypeVar("T")
 
 
@@ -283,7 +286,7 @@ def fitted_to_memory(points: Points) -> tuple[Points, dict[int, str]]:
     most = np.clip(np.floor(free / np.maximum(each * at_end, 1.0)), 1.0, MOST_SEQUENCES) * data
     wanted = np.where(given, points.mapping.batch, most)
     cut = np.isin(phases, ("generate", "offline", "online"))
-    waves = np.where(given & (phases == "generate"), np.ceil(np.maximum(wanted / most, 1.0) - 1e-9), 1.0)
+    waves = np.where(given & (phases == "generate"), np.ceil(np.maximum(wanted / (NEARLY * most), 1.0) - 1e-9), 1.0)
     batch = np.where(cut, np.where(phases == "generate", wanted / waves, np.minimum(wanted, most)), wanted)
     runs = crowded <= OVERFULL
     asked = replace(points.asked, waves=waves, waiting=np.where(phases == "online", wanted - batch, 0.0))
