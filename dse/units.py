@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-__all__ = ["DIMENSIONS", "UNITS", "UnitError", "exact", "parse", "readable", "resolve_with_pint", "split_quantity"]
+__all__ = ["DIMENSIONS", "UNITS", "UnitError", "exact", "parse", "readable", "resolve_with_pint", "rounded", "split_quantity"]
 
 Exponents = tuple[int, int, int, int, int, int, int]
 
@@ -190,6 +190,13 @@ PLAUSIBLE = re.compile(r"(?:[A-Za-zÂµ%()*/ ]|(?<![0-9])[0-9](?![0-9.]))*[A-Za-zÂ
 QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 
 
+SIGNIFICANT = 6
+"""Digits of a number that a person reads or a search chooses [1]."""
+
+DIGITS = (SIGNIFICANT, 12, 15, 16, 17)
+"""Numbers of digits that an exact text is tried with [1]."""
+
+
 class UnitError(ValueError):
     """A quantity that cannot be read; its message is the rule that was broken."""
 
@@ -233,13 +240,30 @@ def readable(value: float, dimension: str, digits: int = 4) -> str:
 
 
 def exact(value: float, dimension: str) -> str:
-    """A string that `parse` turns into the bit-identical value, in a familiar unit where that is possible."""
-    unit = fitting_unit(value, dimension)
-    if unit:
-        text = f"{shortest(value / UNITS[dimension][unit])} {unit}"
-        if parse(text, dimension) == value:
-            return text
+    """A string that `parse` turns into the bit-identical value, as short as it can be in the unit that fits best.
+
+    Where no decimal in that unit reads back the same, the next smaller familiar unit is tried, down to the base unit.
+
+    >>> exact(133429087089207.67, "bytes/s"), exact(133.429e12, "bytes/s")
+    ('133429.08708920767 GB/s', '133.429 TB/s')
+    """
+    fitting = fitting_unit(value, dimension)
+    units = [unit for unit in units_of(dimension) if UNITS[dimension][unit] <= UNITS[dimension][fitting]]
+    for unit in sorted(units if fitting else [], key=lambda unit: (unit != fitting, -UNITS[dimension][unit])):
+        for digits in DIGITS:
+            text = f"{value / UNITS[dimension][unit]:.{digits}g} {unit}"
+            if parse(text, dimension) == value:
+                return text
     return f"{shortest(value)} {BASE_UNITS[dimension]}".rstrip()
+
+
+def rounded(value: float, dimension: str) -> float:
+    """The value [base units] that six significant digits in its familiar unit read back to.
+
+    >>> rounded(133429087089207.67, "bytes/s")
+    133429000000000.0
+    """
+    return parse(readable(value, dimension, SIGNIFICANT), dimension)
 
 
 def shortest(value: float) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from dse.catalogue.consistency import faults_of
+from dse.catalogue.consistency import read_entry
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.locate import SHELVES, aliases_of, head_of
-from dse.catalogue.read import read_entry, read_toml
+from dse.catalogue.read import read_toml
 from dse.catalogue.store import Catalogue
 
 __all__ = ["check"]
@@ -51,9 +51,10 @@ def faults_of_file(path: Path, catalogue: Catalogue) -> list[Problem]:
     try:
         if read_toml(path).get("kind") == "report":
             return []
-        return faults_of(read_entry(path), catalogue)
+        read_entry(path, catalogue)
     except CatalogueError as error:
         return error.problems
+    return []
 
 
 def name_clashes(files: Iterable[Path], catalogue: Catalogue) -> list[Problem]:

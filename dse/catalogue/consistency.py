@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -11,12 +12,12 @@ from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.fields import Choices
 from dse.catalogue.library import Shelf
-from dse.catalogue.read import Entry
-from dse.catalogue.schema import SpaceDocument, spec_of
+from dse.catalogue.read import Entry, draft_entry, read_text
+from dse.catalogue.schema import SpaceDocument, SpaceTable, spec_of
 from dse.catalogue.space import usable_conditions
 from dse.sources import Cited
 
-__all__ = ["faults_of"]
+__all__ = ["checked_entry", "faults_of", "read_entry", "transformer_faults"]
 
 PEAK_TOLERANCE = 0.01
 STACK_TOLERANCE = 0.10
@@ -28,6 +29,10 @@ NEEDED = {
     "scale_up": ("bandwidth", "topology", "domain"),
     "scale_out": ("bandwidth", "topology", "domain"),
 }
+
+
+# Names that stand for a file of their own; all others are entries of the technology tables.
+FILES = ("format", "software", "transformer", "traffic")
 
 
 @runtime_checkable
@@ -43,8 +48,28 @@ class Names(Protocol):
         ...
 
 
+def read_entry(path: Path, names: Names, kind: str = "") -> Entry:
+    """A file as a sound entry; arguments as for `checked_entry`."""
+    return checked_entry(read_text(path), path, names, kind)
+
+
+def checked_entry(text: str, path: Path, names: Names, kind: str = "") -> Entry:
+    """Text as the sound entry that the file at the path would be; CatalogueError with every fault of it at once.
+
+    names: the catalogue that its names must be in; kind: required of it when given.
+    """
+    entry, faults = draft_entry(text, path, kind)
+    try:
+        faults += faults_of(entry, names)
+    except CatalogueError as error:  # a file that this one refers to cannot be used
+        faults += error.problems
+    if faults:
+        raise CatalogueError(dict.fromkeys(faults))
+    return entry
+
+
 def faults_of(entry: Entry, names: Names) -> list[Problem]:
-    """Every fault of an entry that its schema alone cannot see."""
+    """Every fault of an entry, or of what is sound in a draft, that its schema alone cannot see."""
     if entry.kind in ("chip", "space"):
         faults = [*name_faults(entry, names), *part_faults(entry)]
         return [*faults, *(chip_faults(entry, names) if entry.kind == "chip" else space_faults(entry, names))]
@@ -77,10 +102,7 @@ def unknown(entry: Entry, path: str, what: str, values: Iterable[object], names:
     """A fault for each value that is no name of this sort."""
     for value in values:
         try:
-            if what in ("format", "software"):
-                names.find(what, str(value))
-            else:
-                names.shelf(what).row(str(value))
+            place_of(what, str(value), names)
         except CatalogueError as error:
             for problem in error.problems:
                 if problem.file:
@@ -88,11 +110,18 @@ def unknown(entry: Entry, path: str, what: str, values: Iterable[object], names:
                 yield Problem(problem.rule, str(entry.path), path, problem.value, problem.allowed, problem.nearest)
 
 
+def place_of(what: str, name: str, names: Names) -> Path | int:
+    """The file or the row of a technology table that a name stands for; CatalogueError when it stands for none."""
+    return names.find(what, name) if what in FILES else names.shelf(what).row(name)
+
+
 def part_faults(entry: Entry) -> Iterator[Problem]:
     """Keys that a part lacks, or has although there is no such part."""
     present = [*entry.values, *entry.free]
     for part, needed in NEEDED.items():
         kinds = possible(entry, f"{part}.kind")
+        if not kinds:
+            continue
         given = [path for path in present if path.startswith(f"{part}.") and path != f"{part}.kind"]
         if kinds == ["none"]:
             for path in given:
@@ -100,7 +129,7 @@ def part_faults(entry: Entry) -> Iterator[Problem]:
                 yield Problem(rule, str(entry.path), path, way_out="remove it or name a kind")
         else:
             for key in needed:
-                if f"{part}.{key}" not in given:
+                if not entry.stated(f"{part}.{key}"):
                     yield Problem("missing", str(entry.path), f"{part}.{key}", way_out="or kind = 'none'")
 
 
@@ -112,14 +141,16 @@ def fixed_number(entry: Entry, path: str, default: float = 0.0) -> float:
 
 def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """What does not close in a chip: its native format, its peak, the bandwidth of its stacks."""
-    file, native = str(entry.path), str(entry.values["matrix.native"])
+    file, native = str(entry.path), entry.values.get("matrix.native")
     rates = {path.removeprefix("matrix.rates."): path for path in entry.values if path.startswith("matrix.rates.")}
-    if native not in rates:
+    if native is None or entry.is_broken(f"matrix.rates.{native}"):
+        pass
+    elif native not in rates:
         way_out = f"write rates = {{ {native} = 1, ... }}"
         yield Problem("lacks the native format", file, "matrix.rates", listed(rates), way_out=way_out)
     elif entry.values[rates[native]] != 1.0:
-        value = units.readable(fixed_number(entry, rates[native]), "1")
-        yield Problem("the native format must have rate 1", file, rates[native], value)
+        path = rates[str(native)]
+        yield Problem("the native format must have rate 1", file, path, units.readable(fixed_number(entry, path), "1"))
     rows, split = fixed_number(entry, "matrix.rows"), fixed_number(entry, "matrix.split")
     if split and rows % split:
         yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
@@ -130,10 +161,10 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
 def peak_faults(entry: Entry) -> Iterator[Problem]:
     """A published dense peak that is not units x rows x columns x 2 x clock."""
     published = fixed_number(entry, "matrix.published_peak")
-    product = 2.0 * fixed_number(entry, "matrix.clock")
-    for name in ("units", "rows", "columns"):
+    product = 2.0
+    for name in ("clock", "units", "rows", "columns"):
         product *= fixed_number(entry, f"matrix.{name}")
-    if published and abs(product / published - 1.0) > PEAK_TOLERANCE:
+    if published and product and abs(product / published - 1.0) > PEAK_TOLERANCE:
         rule = f"is not units x rows x columns x 2 x clock = {units.readable(product, 'FLOP/s', 6)} within 1 %"
         value = units.readable(published, "FLOP/s", 6)
         way_out = "derive an effective clock, and say so in its note"
@@ -142,9 +173,9 @@ def peak_faults(entry: Entry) -> Iterator[Problem]:
 
 def stack_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """A bandwidth far from stacks x the kind's, without a note that says why."""
-    kind = str(entry.values["memory.kind"])
+    kind = str(entry.values.get("memory.kind", "none"))
     memories = names.shelf("memory")
-    if kind == "none" or kind not in memories.rows:
+    if kind == "none" or kind not in memories.rows or entry.is_broken("memory.stacks"):
         return
     expected = fixed_number(entry, "memory.stacks") * float(memories.columns["bandwidth"][memories.row(kind)])
     figure, given = entry.figures.get("memory.bandwidth", Cited(0.0)), fixed_number(entry, "memory.bandwidth")
@@ -155,46 +186,77 @@ def stack_faults(entry: Entry, names: Names) -> Iterator[Problem]:
 
 def space_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """What is wrong with the job of a space, its grid and its conditions."""
-    document, file = entry.document, str(entry.path)
-    assert isinstance(document, SpaceDocument)
+    file = str(entry.path)
+    yield from condition_faults(entry, names)
+    if isinstance(entry.document, SpaceDocument):
+        yield from job_faults(entry, entry.document.space, names)
+    if not entry.free and not entry.broken:
+        yield Problem("has no free field", file, way_out="give at least one { low, high } or { choices }")
+
+
+def condition_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Conditions that cannot be used, and names in them that nothing has."""
     yield from usable_conditions(entry)[1]
+    for path, field in entry.free.items():
+        for comparison in field.when.comparisons if field.when is not None else ():
+            spec = spec_of("space", comparison.path)
+            literal = comparison.literal
+            if spec is not None and spec.names and not spec.choices:
+                values = literal if isinstance(literal, tuple) else (literal,)
+                wrong = list(unknown(entry, f"{path}.when", spec.names, values, names))
+                yield from wrong or called_otherwise(entry, f"{path}.when", comparison.path, values, names)
+
+
+def called_otherwise(
+    entry: Entry, key: str, path: str, values: Iterable[object], names: Names
+) -> Iterator[Problem]:
+    """A fault for each name in a condition that the field at a path has under another of its aliases only."""
+    spec, choices = spec_of("space", path), possible(entry, path)
+    for value in values:
+        for choice in choices if spec is not None and value not in choices else ():
+            with suppress(CatalogueError):
+                if place_of(spec.names, str(choice), names) == place_of(spec.names, str(value), names):
+                    rule = f"never holds: {path} has it under another name"
+                    yield Problem(rule, str(entry.path), key, repr(value), nearest=str(choice))
+
+
+def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]:
+    """What is wrong with the model, traffic, price basis and grid of a space."""
+    file = str(entry.path)
     for key, kind in (("model", "transformer"), ("traffic", "traffic")):
-        try:
-            names.find(kind, getattr(document.space, key))
-        except CatalogueError as error:
-            for problem in error.problems:
-                place = f"space.{key}"
-                yield Problem(problem.rule, file, place, problem.value, problem.allowed, problem.nearest)
-    basis = document.space.price_basis
+        if not entry.is_broken(f"space.{key}"):
+            yield from unknown(entry, f"space.{key}", kind, [getattr(job, key)], names)
+    basis = PRICE_BASES[0] if entry.is_broken("space.price_basis") else job.price_basis
     if basis not in PRICE_BASES:
         close = nearest(basis, PRICE_BASES)
         yield Problem("unknown price basis", file, "space.price_basis", repr(basis), listed(PRICE_BASES), close)
-    for path in document.space.grid:
-        if path not in entry.free:
+    for path in {} if entry.is_broken("space.grid") else job.grid:
+        if path not in entry.free and not entry.is_broken(path):
             close = nearest(path, entry.free)
-            yield Problem("is no free field", file, f"space.grid.{path}", "", listed(entry.free), close)
-    if not entry.free:
-        yield Problem("has no free field", file, way_out="give at least one { low, high } or { choices }")
+            yield Problem("is no free field", file, f"space.grid.{path}", "", listed(entry.free, near=path), close)
 
 
 def transformer_faults(entry: Entry) -> Iterator[Problem]:
     """What does not fit in a model: its parts, and the published number of parameters."""
     file, value = str(entry.path), lambda path: fixed_number(entry, path)
     layers = [f"{part}.layers" for part in ("attention", "latent_attention", "feed_forward", "experts", "state_space")]
-    if not any(value(path) for path in [*layers, "attention.window_layers"]):
+    if not entry.broken and not any(value(path) for path in [*layers, "attention.window_layers"]):
         yield Problem("has no layers in any part", file, way_out="add [attention], [feed_forward] ...")
-    if value("attention.window_layers") and not value("attention.window"):
+    windowed = value("attention.window_layers") and not entry.is_broken("attention.window")
+    if windowed and not value("attention.window"):
         yield Problem("must be above zero where layers have a window", file, "attention.window", "0")
     if value("attention.kv_heads") and value("attention.heads") % value("attention.kv_heads"):
         kv_heads = units.readable(value("attention.kv_heads"), "1")
         yield Problem("must divide attention.heads", file, "attention.kv_heads", kv_heads)
-    if value("experts.active") > value("experts.count"):
+    if value("experts.active") > value("experts.count") > 0:
         active = units.readable(value("experts.active"), "1")
         yield Problem("is more than experts.count", file, "experts.active", active)
     for path in layers:
-        if value(path) > value("architecture.layers"):
+        if value(path) > value("architecture.layers") > 0:
             depth = units.readable(value("architecture.layers"), "1")
             yield Problem(f"is more than architecture.layers = {depth}", file, path, units.readable(value(path), "1"))
+    if entry.broken:
+        return
     published, counted = value("parameters"), parameters(entry.values)
     if abs(counted - published) > value("parameters_tolerance") * published:
         rule = f"the sizes give {counted:,} parameters, outside parameters_tolerance of the published count"

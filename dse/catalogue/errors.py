@@ -6,7 +6,13 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["CatalogueError", "FieldError", "Problem", "nearest"]
+__all__ = ["CatalogueError", "FieldError", "Problem", "listed", "nearest"]
+
+RESEMBLANCE = 0.6
+"""Least share of common letters of a name that is suggested [1]."""
+
+HANDFUL = 6
+"""Names that stand for a long list of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,24 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """The valid name that resembles the given one most, '' when none does."""
     names = list(valid)
     folded = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=RESEMBLANCE)
     return folded[found[0]] if found else ""
 
 
-def listed(names: Iterable[str], most: int = 24) -> str:
-    """Names for a message, cut when there are too many of them to read."""
+def listed(names: Iterable[str], most: int = 12, near: str = "") -> str:
+    """Names for a message; of more than can be read, the handful that is nearest to the given name, or the first.
+
+    >>> listed(["h100", "a100", "l40s"], most=2, near="h10"), listed("abcdefgh", most=7)
+    ('h100, a100, ... (3 in all)', 'a, b, c, d, e, f, ... (8 in all)')
+    """
     names = list(names)
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+    if len(names) <= most:
+        return ", ".join(names)
+    if near:
+        names = sorted(names, key=lambda name: -likeness(near.lower(), name.lower()))
+    return f"{', '.join(names[: min(HANDFUL, most)])}, ... ({len(names)} in all)"
+
+
+def likeness(one: str, other: str) -> float:
+    """Share of letters that two names have in common, in order [1]."""
+    return difflib.SequenceMatcher(None, one, other).ratio()

@@ -227,7 +227,7 @@ class Spec:
     def step_of(self, raw: dict[str, Any], faults: list[Problem]) -> float | None:
         """The step of a range in base units; whole numbers step by one where nothing else is said."""
         if "step" not in raw:
-            return 1.0 if self.integer and not raw.get("log", False) else None
+            return 1.0 if self.integer else None
         try:
             return self.magnitude(raw["step"])
         except FieldError as error:

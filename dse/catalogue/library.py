@@ -44,10 +44,8 @@ class Shelf:
     def row(self, name: str) -> int:
         """The row of a name or alias; CatalogueError with the nearest name when there is none."""
         if name not in self.rows:
-            close = nearest(name, self.rows)
-            raise CatalogueError(
-                [Problem(f"unknown {self.what}", value=repr(name), allowed=listed(self.rows), nearest=close)]
-            )
+            allowed, close = listed(self.rows, near=name), nearest(name, self.rows)
+            raise CatalogueError([Problem(f"unknown {self.what}", value=repr(name), allowed=allowed, nearest=close)])
         return self.rows[name]
 
     def rows_of(self, names: Names) -> Int[np.ndarray, " designs"] | int:

@@ -9,7 +9,7 @@ from dse import units
 from dse.catalogue.conditions import Condition
 from dse.catalogue.count import matrix_parameters, other_parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.catalogue.fields import Choices, Range
+from dse.catalogue.fields import Choices, Range, Value
 from dse.catalogue.library import Library
 from dse.catalogue.locate import SHELVES, head_of
 from dse.catalogue.read import Entry, dimension_of
@@ -48,7 +48,8 @@ def resolve(kind: str, name: str, catalogue: Catalogue) -> dict[str, Any]:
     values: one dict a figure with key, value [base units], unit, text, kind, source, at, note, low, high; a free
     field has its bounds or choices instead of a value. sources: key, title, locator, date.
     """
-    entry = catalogue.entry(kind_of(kind), name)
+    what = kind_of(kind)
+    entry = catalogue.entry(what, catalogue.adopt(what, name))
     rows = [row_of(entry, path, cited) for path, cited in entry.figures.items()]
     rows += [free_row(entry, path, field) for path, field in entry.free.items()]
     rows += derived_rows(entry, catalogue)
@@ -93,7 +94,20 @@ def free_row(entry: Entry, path: str, field: Range | Choices) -> dict[str, Any]:
     else:
         row |= {"choices": list(field.values)}
     when = field.when.text if isinstance(field.when, Condition) else None
-    return row | {"when": when, "otherwise": field.otherwise}
+    return row | {"text": free_text(field, row["unit"]), "when": when, "otherwise": field.otherwise}
+
+
+def free_text(field: Range | Choices, dimension: str) -> str:
+    """What a free field may be, in a few words: '0.9 GHz ... 1.9 GHz' or 'none, hbm3 or hbm4'."""
+
+    def written(value: Value) -> str:
+        return units.readable(value, dimension, 6) if isinstance(value, float) else str(value)
+
+    if isinstance(field, Choices):
+        *others, last = [written(value) for value in field.values]
+        return f"{', '.join(others)} or {last}" if others else last
+    scale = ", logarithmic" if field.log else f", step {written(field.step)}" if field.step else ""
+    return f"{written(field.low)} ... {written(field.high)}{scale}"
 
 
 def derived_rows(entry: Entry, catalogue: Catalogue) -> list[dict[str, Any]]:

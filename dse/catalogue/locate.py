@@ -8,7 +8,7 @@ from typing import Any
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 
-__all__ = ["SHELVES", "files_of", "find", "roots", "shipped_root"]
+__all__ = ["SHELVES", "files_of", "find", "roots", "same_content", "shipped_root"]
 
 # Kind of file -> its folder within a catalogue.
 SHELVES: dict[str, str] = {
@@ -84,11 +84,10 @@ def find(kind: str, name: str, files: dict[str, Path]) -> Path:
         raise CatalogueError(
             [Problem(f"the {kind} alias {name!r} is in both {files_text}", way_out="remove it from one")]
         )
-    known = [*files, *by_alias]
-    problem = Problem(
-        f"unknown {kind}", value=repr(name), allowed=listed(sorted(files), 60), nearest=nearest(name, known)
-    )
-    raise CatalogueError([problem])
+    allowed, close = listed(sorted(files), near=name), nearest(name, [*files, *by_alias])
+    shelf = f"DIR/{SHELVES[kind]}"
+    way_out = f"put the file in {shelf} and give --catalogue DIR" if name.endswith(".toml") else ""
+    raise CatalogueError([Problem(f"unknown {kind}", value=repr(name), allowed=allowed, nearest=close, way_out=way_out)])
 
 
 def aliases_of(files: dict[str, Path]) -> dict[str, dict[Path, None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from dse.catalogue.errors import CatalogueError, FieldError, Problem, listed, nearest
 from dse.catalogue.fields import Choices, Context, Figure, Range, shown
-from dse.catalogue.schema import KINDS, Document, is_table, specs_of_kind
+from dse.catalogue.locate import SHELVES
+from dse.catalogue.schema import KINDS, Document, SpaceDocument, SpaceTable, is_table, specs_of_kind
 from dse.sources import Cited, Source
 
-__all__ = ["Entry", "parse_entry", "read_entry", "read_text", "read_toml"]
+__all__ = ["Entry", "draft_entry", "parse_entry", "read_text", "read_toml"]
 
 Flat = dict[str, float | str | bool]
 
@@ -25,7 +27,8 @@ class Entry:
     """A file of the catalogue, checked by its schema.
 
     values: fixed fields by dotted path, in base units; figures: the same with provenance; free: free fields;
-    sources: the works cited in the file.
+    sources: the works cited in the file. broken: dotted paths at which the schema found faults; an entry that has some
+    is a draft, good for looking for more faults and for nothing else.
     """
 
     kind: str
@@ -36,6 +39,15 @@ class Entry:
     figures: dict[str, Cited] = field(default_factory=dict)
     free: dict[str, Range | Choices] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+
+    def stated(self, path: str) -> bool:
+        """Whether the file says something at a path, sound or not."""
+        return path in self.values or path in self.free or self.is_broken(path)
+
+    def is_broken(self, path: str) -> bool:
+        """Whether the schema found a fault at, above or below a path."""
+        return any(f"{path}.".startswith(f"{fault}.") or f"{fault}.".startswith(f"{path}.") for fault in self.broken)
 
 
 def read_text(path: Path) -> str:
@@ -68,42 +80,96 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
         raise CatalogueError([Problem("is nested too deeply", file=file)]) from error
 
 
-def read_entry(path: Path, kind: str = "") -> Entry:
-    """A file as an entry of the catalogue; `kind` is required of it when given. CatalogueError with all faults."""
-    return parse_entry(read_text(path), path, kind)
-
-
 def parse_entry(text: str, path: Path, kind: str = "") -> Entry:
-    """Text as the entry of the catalogue that the file at the path would be."""
-    raw = parse_toml(text, str(path))
-    found = raw.get("kind")
-    if not isinstance(found, str) or found not in KINDS or (kind and found != kind):
-        allowed = kind or listed(KINDS)
-        close = nearest(str(found), KINDS) if found is not None and not kind else ""
-        rule = "missing" if found is None else "unknown kind of file" if not kind else "is the wrong kind of file"
-        value = "" if found is None else shown(found)
-        raise CatalogueError([Problem(rule, file=str(path), key="kind", value=value, allowed=allowed, nearest=close)])
-    document = validated(raw, found, str(path))
-    entry = Entry(found, document.name, path, document)
-    for key, figure in figures_of(document):
-        add_figure(entry, key, figure)
-    for key, source in document.sources.items():
-        entry.sources[key] = Source(key, source.title, source.locator, source.date)
-    faults = name_faults(entry)
+    """Text as the entry that the file at the path would be; CatalogueError with every fault that the file alone shows."""
+    entry, faults = draft_entry(text, path, kind)
     if faults:
         raise CatalogueError(faults)
     return entry
 
 
-def validated(raw: dict[str, Any], kind: str, file: str) -> Document:
-    """The raw tables as a document of its kind; CatalogueError with every fault."""
+def draft_entry(text: str, path: Path, kind: str = "") -> tuple[Entry, list[Problem]]:
+    """Text as an entry of what is sound in it, and every fault that the file alone shows.
+
+    kind: required of it when given. CatalogueError when no kind can be made out, so that nothing else can be said.
+    """
+    raw = parse_toml(text, str(path))
+    found, faults = kind_of_file(raw, path, kind)
+    document, wrong = validated(raw, found, str(path))
+    faults += wrong
+    if document is None:
+        entry = sound_part(raw, found, path, frozenset(problem.key for problem in faults))
+    else:
+        entry = Entry(found, document.name, path, document)
+        for key, figure in figures_of(document):
+            add_figure(entry, key, figure)
+        for key, source in document.sources.items():
+            entry.sources[key] = Source(key, source.title, source.locator, source.date)
+    return entry, faults + name_faults(entry)
+
+
+def kind_of_file(raw: dict[str, Any], path: Path, kind: str) -> tuple[str, list[Problem]]:
+    """The kind that a file has, or most probably should have had, and the fault if it does not say so."""
+    found, file = raw.get("kind"), str(path)
+    if isinstance(found, str) and found in KINDS and kind in ("", found):
+        return found, []
+    close = nearest(str(found), KINDS) if found is not None and not kind else ""
+    rule = "missing" if found is None else "unknown kind of file" if not kind else "is the wrong kind of file"
+    value = "" if found is None else shown(found)
+    fault = Problem(rule, file, "kind", value, allowed=kind or listed(KINDS), nearest=close)
+    shelved = next((name for name, folder in SHELVES.items() if path.resolve().parent.match(folder)), "")
+    guess = "" if isinstance(found, str) and found in KINDS else close or kind or shelved
+    if not guess:
+        raise CatalogueError([fault])
+    return guess, [fault]
+
+
+def context_of(raw: dict[str, Any], kind: str) -> Context:
+    """What the fields of a file must know of it."""
     sources = raw.get("sources")
     keys = frozenset(sources) if isinstance(sources, dict) else frozenset()
-    context = Context(keys, free=kind == "space", must_cite=kind in ("chip", "transformer", "technology"))
+    return Context(keys, free=kind == "space", must_cite=kind in ("chip", "transformer", "technology"))
+
+
+def validated(raw: dict[str, Any], kind: str, file: str) -> tuple[Document | None, list[Problem]]:
+    """The raw tables as a document of its kind; None and every fault when they are none."""
+    stated = raw if isinstance(raw.get("kind"), str) else raw | {"kind": kind}
     try:
-        return KINDS[kind].model_validate(raw, context=context)
+        return KINDS[kind].model_validate(stated, context=context_of(raw, kind)), []
     except ValidationError as error:
-        raise CatalogueError(problems_of(error, kind, file)) from error
+        return None, problems_of(error, kind, file)
+
+
+def sound_part(raw: dict[str, Any], kind: str, path: Path, broken: frozenset[str]) -> Entry:
+    """What the schema finds no fault with in a file that has some."""
+    name = raw.get("name")
+    aliases = raw.get("aliases")
+    named = {
+        "kind": kind,
+        "name": name if isinstance(name, str) and name else path.stem,
+        "aliases": [alias for alias in aliases if isinstance(alias, str)] if isinstance(aliases, list) else [],
+    }
+    job = raw.get("space") if kind == "space" else None
+    document = Document.model_construct(**named)
+    if isinstance(job, dict):
+        document = SpaceDocument.model_construct(**named, space=SpaceTable.model_construct(**job))
+    entry = Entry(kind, named["name"], path, document, broken=broken)
+    context = context_of(raw, kind)
+    for declared, spec in specs_of_kind(kind).items():
+        for key, value in stated_at(raw, declared.split(".")):
+            with suppress(FieldError):
+                add_figure(entry, key, spec.read(value, context))
+    return entry
+
+
+def stated_at(raw: Any, declared: list[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Raw values under a declared path with their dotted paths; '*' stands for every key."""
+    if not declared:
+        yield prefix, raw
+    elif isinstance(raw, dict):
+        for key in raw if declared[0] == "*" else [declared[0]]:
+            if key in raw:
+                yield from stated_at(raw[key], declared[1:], f"{prefix}.{key}" if prefix else key)
 
 
 def problems_of(error: ValidationError, kind: str, file: str) -> list[Problem]:
@@ -117,7 +183,7 @@ def problems_of(error: ValidationError, kind: str, file: str) -> list[Problem]:
         elif fault["type"] == "extra_forbidden":
             valid = siblings(kind, fault["loc"][:-1])
             close = nearest(str(fault["loc"][-1]), valid)
-            found.append(Problem("unknown key", file, key, allowed=listed(valid), nearest=close))
+            found.append(Problem("unknown key", file, key, allowed=listed(valid, near=str(fault["loc"][-1])), nearest=close))
         elif fault["type"] == "missing":
             found.append(Problem("missing", file, key))
         else:

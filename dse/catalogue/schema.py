@@ -8,13 +8,23 @@ from pydantic import BaseModel
 
 from dse.catalogue.declarations import Document
 from dse.catalogue.fields import Spec
-from dse.catalogue.schema_chip import ChipDocument, SpaceDocument
+from dse.catalogue.schema_chip import ChipDocument, SpaceDocument, SpaceTable
 from dse.catalogue.schema_model import TrafficDocument, TransformerDocument
 from dse.catalogue.schema_report import ReportDocument
 from dse.catalogue.schema_software import CalibrationDocument, SoftwareDocument
 from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, TechnologyDocument
 
-__all__ = ["KINDS", "Document", "ReportDocument", "SpaceDocument", "is_table", "spec_of", "specs", "specs_of_kind"]
+__all__ = [
+    "KINDS",
+    "Document",
+    "ReportDocument",
+    "SpaceDocument",
+    "SpaceTable",
+    "is_table",
+    "spec_of",
+    "specs",
+    "specs_of_kind",
+]
 
 
 KINDS: dict[str, type[Document]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dse.catalogue.conditions import Condition, dependency_order, holds
+from dse.catalogue.conditions import Comparison, Condition, dependency_order, holds
 from dse.catalogue.errors import CatalogueError, FieldError, Problem, nearest
 from dse.catalogue.fields import Choices, Range
 from dse.catalogue.library import Column
@@ -66,7 +66,7 @@ def usable_conditions(entry: Entry) -> tuple[dict[str, Condition], list[Problem]
     """Conditions by path with literals in base units, in order of dependence, and what is wrong with them."""
     found: dict[str, Condition] = {}
     faults: list[Problem] = []
-    known = [*entry.values, *entry.free]
+    known = [*entry.values, *entry.free, *entry.broken]
     for path, field in entry.free.items():
         if field.when is not None:
             try:
@@ -82,18 +82,29 @@ def usable_conditions(entry: Entry) -> tuple[dict[str, Condition], list[Problem]
 
 def in_base_units(condition: Condition, known: list[str]) -> Condition:
     """The condition with every literal as the field that it is compared with holds it."""
-    converted = []
+    converted, faults = [], []
     for comparison in condition.comparisons:
-        spec = spec_of("space", comparison.path)
-        if spec is None or comparison.path not in known:
-            close = nearest(comparison.path, known)
-            raise FieldError(Problem("looks at an unknown field", value=repr(comparison.path), nearest=close))
-        listing = isinstance(comparison.literal, tuple)
-        values = tuple(spec.value(item) for item in (comparison.literal if listing else (comparison.literal,)))
-        if spec.kind != "number" and comparison.operator in ("<", "<=", ">", ">="):
-            raise FieldError(Problem("compares the order of names", value=repr(condition.text)))
-        converted.append(replace(comparison, literal=values if listing else values[0]))
+        try:
+            converted.append(converted_comparison(comparison, known))
+        except FieldError as error:
+            faults += error.problems
+    if faults:
+        raise FieldError(*faults)
     return replace(condition, comparisons=tuple(converted))
+
+
+def converted_comparison(comparison: Comparison, known: list[str]) -> Comparison:
+    """One comparison with its literal in base units; FieldError when its field or literal cannot be."""
+    spec = spec_of("space", comparison.path)
+    if spec is None or comparison.path not in known:
+        close = nearest(comparison.path, known)
+        raise FieldError(Problem("looks at an unknown field", value=repr(comparison.path), nearest=close))
+    if spec.kind != "number" and comparison.operator in ("<", "<=", ">", ">="):
+        text = f"{comparison.path} {comparison.operator} {comparison.literal!r}"
+        raise FieldError(Problem("compares the order of names", value=text))
+    listing = isinstance(comparison.literal, tuple)
+    values = tuple(spec.value(item) for item in (comparison.literal if listing else (comparison.literal,)))
+    return replace(comparison, literal=values if listing else values[0])
 
 
 def activate(space: Space, columns: Mapping[str, Column]) -> dict[str, Column]:

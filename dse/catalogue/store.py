@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dse.catalogue.consistency import faults_of
+from dse.catalogue.consistency import read_entry
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.library import Library, Shelf
-from dse.catalogue.locate import SHELVES, files_of, find, roots
-from dse.catalogue.read import Entry, read_entry
+from dse.catalogue.locate import SHELVES, files_of, find, roots, same_content
+from dse.catalogue.read import Entry
 from dse.catalogue.space import Space, space_of
 
 __all__ = ["Catalogue", "load_space", "open_catalogue"]
@@ -39,6 +39,24 @@ class Catalogue:
         """The file that answers to a name or alias; CatalogueError with the nearest name."""
         return find(kind, name, self.files(kind))
 
+    def adopt(self, kind: str, text: str) -> str:
+        """The name of an entry that is given by its name or by the path of its file.
+
+        text: a path ends in .toml; its file is checked and answers to its name from now on. CatalogueError with every
+        fault of the file, or when another file of the catalogue has that name.
+        """
+        if not text.endswith(".toml"):
+            return text
+        entry = self.entry_at(Path(text), kind)
+        here = self.files(kind)
+        other = here.get(entry.name, entry.path)
+        if other != entry.path and not same_content(other, entry.path):
+            way_out = "rename this one, in the file name and in its `name`"
+            rule = f"has the same name as {other}"
+            raise CatalogueError([Problem(rule, str(entry.path), "name", repr(entry.name), way_out=way_out)])
+        self.listed[kind] = {**here, entry.name: other}
+        return entry.name
+
     def entry(self, kind: str, name: str) -> Entry:
         """A checked entry by name or alias; CatalogueError with every fault of its file."""
         return self.entry_at(self.find(kind, name), kind)
@@ -46,11 +64,7 @@ class Catalogue:
     def entry_at(self, path: Path, kind: str = "") -> Entry:
         """A checked entry by its file."""
         if path not in self.read:
-            entry = read_entry(path, kind)
-            faults = faults_of(entry, self)
-            if faults:
-                raise CatalogueError(faults)
-            self.read[path] = entry
+            self.read[path] = read_entry(path, self, kind)
         return self.read[path]
 
     @property

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dse import units
-from dse.catalogue.consistency import NEEDED, faults_of
+from dse.catalogue.consistency import NEEDED, checked_entry
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Spec
-from dse.catalogue.read import Entry, Flat, parse_entry
+from dse.catalogue.read import Entry, Flat
 from dse.catalogue.schema import spec_of, specs_of_kind
 from dse.catalogue.store import Catalogue
 
@@ -32,10 +32,7 @@ def write_chip(
     found it. CatalogueError, and no file, when the design is no valid chip or the file cannot be written.
     """
     text = chip_text(values, path.stem, title=title, note=note, vendor=vendor)
-    entry = parse_entry(text, path, "chip")
-    faults = faults_of(entry, catalogue)
-    if faults:
-        raise CatalogueError(faults)
+    entry = checked_entry(text, path, catalogue, "chip")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

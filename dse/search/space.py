@@ -17,8 +17,10 @@ from dse.catalogue.build import build_chips
 from dse.catalogue.conditions import holds
 from dse.catalogue.fields import Choices, Range, Value
 from dse.catalogue.library import Column, Library
+from dse.catalogue.read import dimension_of
 from dse.catalogue.space import Space, activate
 from dse.hardware.chip import Chip
+from dse.units import rounded
 
 __all__ = ["TARGET", "chips_of_samples", "distributions", "flat_design", "suggest"]
 
@@ -41,6 +43,11 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return {path: distribution(space.free[path]) for path in order}
 
 
+def as_written(value: float, path: str, field: Range) -> float:
+    """A sampled number [base units] with the six digits that a chip file will say, within the bounds of its field."""
+    return min(max(rounded(value, dimension_of("space", path)), field.low), field.high)
+
+
 def suggest_one(trial: Trial, path: str, found: BaseDistribution) -> Value:
     """One value from the trial."""
     if isinstance(found, CategoricalDistribution):
@@ -57,7 +64,8 @@ def suggest(trial: Trial, space: Space, found: Mapping[str, BaseDistribution]) -
     for path, one in found.items():
         condition = space.conditions.get(path)
         if condition is None or holds(condition, design):
-            design[path] = suggest_one(trial, path, one)
+            value, field = suggest_one(trial, path, one), space.free[path]
+            design[path] = as_written(value, path, field) if isinstance(field, Range) else value
         else:
             otherwise = space.free[path].otherwise
             assert otherwise is not None
@@ -68,7 +76,7 @@ def suggest(trial: Trial, space: Space, found: Mapping[str, BaseDistribution]) -
 def flat_design(space: Space, params: Mapping[str, Value]) -> dict[str, Value]:
     """The complete description of a design from the parameters of its trial."""
     known = {
-        path: float(value) if isinstance(space.free[path], Range) else value
+        path: as_written(float(value), path, field) if isinstance(field := space.free[path], Range) else value
         for path, value in params.items()
         if path in space.free
     }
