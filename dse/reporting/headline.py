@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dse.reporting.tables import FOUND, RankingRow
 from dse.reporting.text import counted, measured, significant
 
-__all__ = ["IN_USE", "Finding", "chips_text", "findings", "headline_text", "named"]
+__all__ = ["IN_USE", "Finding", "findings", "headline_text", "named", "pools_text"]
 
 IN_USE = ("shipping", "legacy", "internal")
 DOLLARS = "tokens_per_dollar"
@@ -29,12 +29,16 @@ def named(row: RankingRow) -> str:
     return row.name if row.status in ("", *IN_USE) else f"{row.name} ({row.status})"
 
 
-def chips_text(row: RankingRow) -> str:
-    """Chips of a deployment: '8 decode + 1.37 prefill chips (average; ...)', or '8 chips' where they share."""
-    if row.prefill_chips:
-        pools = f"{counted(row.decode_chips)} decode + {significant(row.prefill_chips)} prefill chips"
+def pools_text(decode: float, prefill: float) -> str:
+    """Chips of a deployment: '8 decode + 1.37 prefill chips (average; ...)', or '8 chips' where they share.
+
+    >>> pools_text(1.0, 0.0), pools_text(8.0, 0.0)
+    ('1 chip', '8 chips')
+    """
+    if prefill:
+        pools = f"{counted(decode)} decode + {significant(prefill)} prefill chips"
         return f"{pools} (average; prefill pools are shared among deployments)"
-    return "1 chip" if row.chips == 1 else f"{counted(row.chips)} chips"
+    return "1 chip" if decode == 1 else f"{counted(decode)} chips"
 
 
 def basis_text(row: RankingRow) -> str:
@@ -47,8 +51,9 @@ def finding_of(label: str, row: RankingRow, objective: str) -> Finding:
     dollars = f"${significant(row.usd_per_million)}"
     value = dollars if objective == DOLLARS else " ".join(measured(objective, row.value))
     lead = "per million output tokens" if objective == DOLLARS else f"{dollars} per million output tokens"
+    chips = pools_text(row.decode_chips, row.prefill_chips)
     text = (
-        f"{lead}; {basis_text(row)}; {significant(row.tokens_per_s_per_user)} tokens/s per user on {chips_text(row)}, "
+        f"{lead}; {basis_text(row)}; {significant(row.tokens_per_s_per_user)} tokens/s per user on {chips}, "
         f"{row.mapping}; bound by {row.binds}"
     )
     return Finding(label, f"{named(row)}: {value}", text)

@@ -42,8 +42,8 @@ def pools_note(rows: list[RankingRow]) -> str:
     if not any(row.prefill_chips for row in rows):
         return ""
     return (
-        "Chips 'a + b': a that decode and b that prefill; b is an average, since prefill pools are shared among "
-        "deployments."
+        "Chips of separate prefill pools are counted as an average, since those pools are shared among deployments; "
+        "'8+1.37' are 8 that decode and 1.37 that prefill."
     )
 
 

@@ -12,7 +12,7 @@ from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.reporting.summary import reason_of
 from dse.reporting.tables import StudyRecord
-from dse.reporting.text import quantity
+from dse.reporting.text import counted, quantity
 from dse.search.space import chips_of_samples
 from dse.search.start_points import START
 from dse.search.study import design_of, plan_in
@@ -25,13 +25,17 @@ def column(values: list[object]) -> np.ndarray:
     return np.array([str(value) for value in values]) if isinstance(values[0], str) else np.array(values, np.float64)
 
 
+def as_written(path: str, value: object) -> str:
+    """A value of a space as a person writes it."""
+    if not isinstance(value, float):
+        return str(value)
+    dimension = dimension_of("space", path)
+    return counted(value) if dimension == "1" else quantity(value, dimension)
+
+
 def start_note(space: Space, start: dict[str, Any]) -> str:
     """A start point in words: 'matx-one (moved into the space: scale_up.domain from 1,024)'."""
-    moved = [
-        f"{path} from {quantity(value, dimension_of('space', path)) if isinstance(value, float) else value}"
-        for path, value in start["moved"].items()
-        if path in space.free
-    ]
+    moved = [f"{path} from {as_written(path, value)}" for path, value in start["moved"].items() if path in space.free]
     return f"{start['chip']} (moved into the space: {', '.join(moved)})" if moved else start["chip"]
 
 

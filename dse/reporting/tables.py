@@ -247,20 +247,20 @@ def price_note(comparison: Comparison) -> str:
     return (
         f"{basis} Market and modelled prices are mixed: {counts['market']} chips at the market's price, which holds "
         f"the vendor's actual margin, and {counts['modelled']} at a price modelled from cost. The column 'modelled "
-        "price' has every chip at the modelled one, under the same mapping; where the two kinds meet, compare there."
+        "price', where there is room for it, has every chip at the modelled one, under the same mapping; where the two "
+        "kinds meet, compare there."
     )
 
 
 def limit_rows(candidate: Candidate) -> list[LimitRow]:
-    """Every limit of a candidate, the tightest first; those that the job does not set or the model does not know are left out."""
+    """Every limit of a candidate, the tightest first; those that do not apply to the job or the model are left out."""
     numbers = limit_numbers(candidate.metrics)
     groups = float(candidate.mapping.expert_parallel)
     numbers["layout"] = (groups, groups / (1.0 + float(candidate.metrics.limits.layout)), "1")
     rows = [
         LimitRow(name, *numbers[name], slack=-float(getattr(candidate.metrics.limits, name)))
         for name in LIMITS
-        if (numbers[name][1] < 1e8 or numbers[name][2] == "bytes")
-        and (name != "layout" or numbers[name][1] > 1.0)
+        if (numbers[name][1] < 1e8 or numbers[name][2] == "bytes") and (name != "layout" or numbers[name][1] > 1.0)
     ]
     return sorted(rows, key=lambda row: row.slack)
 

@@ -15,7 +15,7 @@ from dse.reporting.text import counted, significant
 
 __all__ = ["chips_cell", "ranking_table"]
 
-GAP = 2
+GAP = 1
 """Spaces between two columns [characters]."""
 
 
@@ -33,9 +33,9 @@ class Column(NamedTuple):
 
 
 def chips_cell(row: RankingRow) -> str:
-    """Chips of a deployment; 'decode + prefill' for separate pools."""
+    """Chips of a deployment; 'decode+prefill' for separate pools."""
     if row.prefill_chips:
-        return f"{counted(row.decode_chips)} + {significant(row.prefill_chips)}"
+        return f"{counted(row.decode_chips)}+{significant(row.prefill_chips)}"
     return counted(row.chips)
 
 
@@ -43,7 +43,7 @@ COLUMNS = (
     Column("", lambda row: str(row.rank)),
     Column("chip", named, number=False),
     Column("front", lambda row: "Pareto" if row.on_front else "", number=False, rank=1),
-    Column("USD/Mtoken", lambda row: significant(row.usd_per_million), objective="tokens_per_dollar"),
+    Column("USD/Mtok", lambda row: significant(row.usd_per_million), objective="tokens_per_dollar"),
     Column("price", lambda row: row.price_source, number=False, rank=2),
     Column("modelled\nprice", lambda row: significant(row.usd_per_million_modelled), rank=3),
     Column(
@@ -104,6 +104,7 @@ def ranking_table(
         title_justify="left",
         caption_justify="left",
         box=None,
+        padding=(0, GAP, 0, 0),
         header_style="bold",
         pad_edge=False,
     )
