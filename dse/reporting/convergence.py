@@ -46,10 +46,10 @@ def convergence(study: StudyRecord) -> list[Convergence]:
 def convergence_of(study: StudyRecord, objective: str) -> Convergence:
     """How far one objective has come."""
     best = study.best_so_far(objective)
-    at = [float(best[math.ceil(share * study.count) - 1]) for share in (0.5, 0.75, 1.0)]
-    gain = at[2] / at[1] - 1.0 if at[1] > 0.0 else math.inf
-    place = int((best == at[2]).argmax())
-    return Convergence(objective, *at, gain, study.starts.get(place, ""))
+    half, late, whole = (float(best[math.ceil(share * study.count) - 1]) for share in (0.5, 0.75, 1.0))
+    gain = whole / late - 1.0 if late > 0.0 else math.inf
+    start = study.starts.get(int((best == whole).argmax()), "")
+    return Convergence(objective, half, late, whole, gain, start)
 
 
 def convergence_lines(study: StudyRecord) -> list[str]:

@@ -88,7 +88,7 @@ def draw_study(comparison: Comparison, study: StudyRecord) -> dict[str, tuple[Fi
     if pairs:
         caption = (
             "Trials by two objectives, the front of those that no other trial beats in every objective, and where the "
-            "compared chips lie under their best mapping."
+            "compared chips lie under their best mapping; named: chips that no other one of the catalogue beats."
         )
         made["pareto"] = (drawn(draw_pareto, pairs), caption)
     courses = histories(study)

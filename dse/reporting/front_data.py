@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,19 @@ def family_of(vendor: str) -> str:
     return next((family for brand, family in FAMILIES.items() if vendor.startswith(brand)), "other")
 
 
+def members_of(comparison: Comparison, vendors: dict[str, str]) -> dict[str, tuple[str, int]]:
+    """Family and place in it of each candidate: found designs as they rank, chips by name, so that colours stay."""
+    found = [item.name for item in comparison.candidates if item.status == FOUND]
+    known = sorted(item.name for item in comparison.candidates if item.status != FOUND)
+    count: Counter[str] = Counter()
+    members = {name: ("other", place) for place, name in enumerate(found)}
+    for name in known:
+        family = family_of(vendors.get(name, ""))
+        members[name] = (family, count[family])
+        count[family] += 1
+    return members
+
+
 def window_of(fronts: list[Front], least_speed: float) -> Window:
     """No slower than a sixth of what is allowed, not much dearer than the bulk of the chips."""
     speeds = np.concatenate([front.speed for front in fronts])
@@ -94,9 +108,8 @@ def front_figure(comparison: Comparison, vendors: dict[str, str]) -> FrontFigure
 
     vendors: of catalogue chips, by name.
     """
-    labels = short_names(comparison.candidates)
-    fronts: list[Front] = []
-    absent = []
+    labels, members = short_names(comparison.candidates), members_of(comparison, vendors)
+    fronts, absent = [], []
     for item in comparison.candidates:
         best = None
         if item.feasible:
@@ -106,9 +119,10 @@ def front_figure(comparison: Comparison, vendors: dict[str, str]) -> FrontFigure
         if not speed.size:
             absent.append(item.name)
             continue
-        found, family = item.status == FOUND, family_of(vendors.get(item.name, ""))
-        member = sum(front.found if found else front.family == family and not front.found for front in fronts)
-        fronts.append(Front(item.name, labels[item.name], family, member, found, False, speed, usd, best))
+        family, member = members[item.name]
+        fronts.append(
+            Front(item.name, labels[item.name], family, member, item.status == FOUND, False, speed, usd, best)
+        )
     if not fronts:
         return None
     allowed = float(comparison.job.requests.time_per_output_token)

@@ -6,6 +6,7 @@ import colorsys
 import textwrap
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -66,6 +67,7 @@ def handle_of(front: Front) -> Line2D:
 
 def legend(figure: Figure, axes: Axes, fronts: list[Front]) -> None:
     """Every chip with its colour, marker and cost, beside the figure."""
+    fronts = sorted(fronts, key=lambda front: front.best[1] if front.best is not None else np.inf)
     shown = figure.legend(
         handles=[handle_of(front) for front in fronts],
         title="USD per million tokens, cheapest first",

@@ -23,10 +23,11 @@ class History(NamedTuple):
 
 
 class ParetoMark(NamedTuple):
-    """A candidate by its two objectives."""
+    """A candidate by its two objectives; leads: no other one of the catalogue beats it in both."""
 
     name: str
     found: bool
+    leads: bool
     x: float
     y: float
 
@@ -65,12 +66,20 @@ def pareto(study: StudyRecord, candidates: list[Candidate]) -> list[Pareto]:
     ahead = on_front(values)
     found = []
     for place, name in enumerate(names[1:], start=1):
-        marks = [
-            ParetoMark(
-                item.name, item.status == FOUND, *(float(getattr(item.metrics, one)) for one in (name, names[0]))
-            )
-            for item in candidates
-            if item.feasible
-        ]
+        marks = marks_of(candidates, name, names[0])
         found.append(Pareto(name, names[0], values[:, place], values[:, 0], ahead, marks))
     return found
+
+
+def marks_of(candidates: list[Candidate], across: str, up: str) -> list[ParetoMark]:
+    """The feasible candidates by two objectives, found ones last."""
+    marks = []
+    for found in (False, True):
+        chosen = [item for item in candidates if item.feasible and (item.status == FOUND) == found]
+        points = np.array([[float(getattr(item.metrics, name)) for name in (across, up)] for item in chosen])
+        leads = on_front(points) if chosen else np.zeros(0, bool)
+        marks += [
+            ParetoMark(item.name, found, bool(ahead), float(x), float(y))
+            for item, ahead, (x, y) in zip(chosen, leads, points, strict=True)
+        ]
+    return marks

@@ -107,6 +107,6 @@ def draw_pair(figure: Figure, axes: Axes, data: Pareto) -> None:
     labels = [
         Label(((mark.x / width, mark.y / height),), mark.name, INK, size=6.8)
         for mark in data.marks
-        if not mark.found and mark.y / height > bottom
+        if mark.leads and not mark.found and mark.y / height > bottom
     ]
     place_labels(figure, axes, labels, [(x[data.front][order], y[data.front][order])])

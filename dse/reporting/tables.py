@@ -175,8 +175,8 @@ def on_front(values: np.ndarray) -> np.ndarray:
     [True, True, False]
     """
     least, most = values[:, None, :], values[None, :, :]
-    beaten = (most >= least).all(axis=2) & (most > least).any(axis=2)
-    return ~beaten.any(axis=1)
+    beaten = np.all(most >= least, axis=2) & np.any(most > least, axis=2)
+    return ~np.any(beaten, axis=1)
 
 
 def ranking(comparison: Comparison, objectives: Sequence[str] = ()) -> list[RankingRow]:

@@ -123,17 +123,26 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
     return working
 
 
-def enqueue(working: optuna.Study, starts: Sequence[StartPoint]) -> None:
-    """Put start points before everything that the sampler will propose; each is marked in its user attributes."""
+def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job) -> None:
+    """Put start points before everything that the sampler will propose; each is marked in its user attributes.
+
+    With several objectives they are tried under the loosest limit on the time per output token.
+    """
+    target = {} if len(plan.objectives) == 1 else {TARGET: loosest_target(job)}
     for point in starts:
-        working.enqueue_trial(point.params, user_attrs={START: point.record})
+        working.enqueue_trial(point.params | target, user_attrs={START: point.record})
+
+
+def loosest_target(job: Job) -> float:
+    """The highest limit on the time per output token that a trial of several objectives may set itself [s]."""
+    return min(float(job.requests.time_per_output_token), SLOWEST)
 
 
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
     if len(plan.objectives) == 1:
         return float(job.requests.time_per_output_token)
-    slowest = min(float(job.requests.time_per_output_token), SLOWEST)
+    slowest = loosest_target(job)
     return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
 
 
@@ -213,7 +222,7 @@ def run(
     state = progress_of(working)
     report(state)
     if state.done == 0:
-        enqueue(working, starts)
+        enqueue(working, starts, plan, job)
     left = trials
     while left > 0:
         size = min(batch_size(plan.sampler), left)
