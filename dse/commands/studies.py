@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import CatalogueOption, ChipsLimit, JsonOption, print_json, say
+from dse.commands.options import CatalogueOption, ChipsLimit, JsonOption, print_json, print_ranking, print_wrapped, say
 
 if TYPE_CHECKING:
     import optuna
@@ -56,32 +56,27 @@ def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, si
         TimeRemainingColumn,
     )
 
+    from dse.reporting.text import measured
+    from dse.search.start_points import start_points
     from dse.search.study import plan_in, progress_of, run
 
     space, job = open_job(catalogue, study)
-    objective = plan_in(study).objectives[0].replace("_", " ")
+    objective = plan_in(study).objectives[0]
     before = progress_of(study)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=silent) as bar:
-        task = bar.add_task(study.study_name, total=trials, best="")
+    console = Console(stderr=True)
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (BarColumn(bar_width=10), MofNCompleteColumn(), *times, TextColumn("{task.description}"))
+    if not silent:
+        console.print(f"study {study.study_name}", highlight=False)
+    with Progress(*columns, console=console, disable=silent) as bar:
+        task = bar.add_task("", total=trials)
 
         def told(state: Progress) -> None:
-            best = (
-                f"best {state.best:,.4g} {objective} (trial {state.best_number})"
-                if state.feasible
-                else "none feasible yet"
-            )
-            bar.update(task, completed=state.done - before.done, best=f"{best}, {state.feasible} feasible")
+            best = f"best {' '.join(measured(objective, state.best))}" if state.feasible else "none feasible yet"
+            bar.update(task, completed=state.done - before.done, description=f"{best}, {state.feasible} feasible")
 
         try:
-            return run(study, space, job, catalogue.library, trials, told)
+            return run(study, space, job, catalogue.library, trials, told, start_points(space, catalogue))
         except KeyboardInterrupt:
             say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
             raise
@@ -90,12 +85,15 @@ def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, si
 def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path | None, as_json: bool) -> None:
     """Compare what was found with the chips of the catalogue, write chip file and report, print the ranking."""
     from dse.reporting import write_report
+    from dse.reporting.convergence import convergence, convergence_lines, start_text
+    from dse.reporting.provenance import marked
     from dse.reporting.study_record import study_record
 
     space, job = open_job(catalogue, study)
     folder = report or Path("results") / study.study_name
-    comparison = compared(catalogue, study, space, job, folder)
-    page = write_report(folder, comparison, study_record(study, space, storage, catalogue), catalogue)
+    comparison = marked(compared(catalogue, study, space, job, folder), catalogue)
+    record = study_record(study, space, storage, catalogue)
+    page = write_report(folder, comparison, record, catalogue)
     if as_json:
         from dse.reporting.summary import metrics_json
 
@@ -105,16 +103,16 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
                 "study": study.study_name,
                 "storage": storage,
                 "trials": len(study.get_trials(deepcopy=False)),
+                "convergence": [one._asdict() | {"improving": one.improving} for one in convergence(record)],
+                "start_points": record.start_notes,
                 "report": str(page),
                 "ranking": rows,
             }
         )
         return
-    from rich.console import Console
-
-    from dse.reporting.terminal import ranking_table
-
-    Console().print(ranking_table(comparison))
+    print_ranking(comparison, catalogue, record.objectives)
+    for line in [*convergence_lines(record), f"Start points: {start_text(record)}."]:
+        print_wrapped(line)
     say(f"chip files: {folder / 'chips'}")
     say(f"report:     {page}")
 

@@ -46,6 +46,21 @@ def test_a_study_ends_with_a_ranking_and_a_report(finished: Path) -> None:
     assert all(row["reasons"] for row in ranking if not row["feasible"])
 
 
+def test_a_study_begins_at_the_chips_inside_its_space(finished: Path) -> None:
+    result = json.loads((finished / "result.json").read_text())
+    assert [note.split()[0] for note in result["start_points"]] == ["matx-one"]
+    first = trials_in(finished, "first")[0]
+    assert first["design.sram.capacity"] == 1.4e9
+    assert first["design.scale_up.domain"] == 512
+    (course,) = result["convergence"]
+    best = max(row["value.tokens_per_dollar"] for row in trials_in(finished, "first"))
+    assert course["whole"] == best
+    assert best >= first["value.tokens_per_dollar"]
+    status = {row["chip"]: row["status"] for row in result["ranking"]}
+    assert status["matx-one"] == status["lemurian-pal"] == "hypothetical"
+    assert status["h100-sxm"] == "shipping"
+
+
 def test_the_found_chip_reads_back_to_the_same_numbers(finished: Path) -> None:
     result = json.loads((finished / "result.json").read_text())
     found = next(row for row in result["ranking"] if row["chip"] == "sram-vs-hbm-best")
