@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -240,6 +241,15 @@ def test_every_shipped_chip_builds(catalogue: Catalogue) -> None:
         for path, leaf in leaves(build_chips(catalogue.entry("chip", name).values, catalogue.library)).items():
             assert leaf.shape == (), path
             assert np.isfinite(leaf) and leaf >= 0, f"{name}: {path}"  # noqa: PT018
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models/measurements").glob("*.csv")), ids=lambda path: path.stem)
+def test_every_measured_row_names_a_chip(catalogue: Catalogue, path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as lines:
+        named = {row["chip"] for row in csv.DictReader(lines)}
+    assert named
+    for name in named:
+        assert catalogue.find("chip", name).exists()
 
 
 def test_columns_equal_chips_one_by_one(catalogue: Catalogue) -> None:
