@@ -61,8 +61,8 @@ def calibration_text(found: Fit, scatter: dict[str, float]) -> str:
     quoted = ", ".join(f'"{name}"' for name in COEFFICIENTS)
     share = f'{{ value = {rounded(found.burst_share)!r}, kind = "derived", note = "fitted to online rows" }}'
     head = [
-        f"# Written by `dse calibrate` from models/measurements ({', '.join(CALIBRATION)}). Do not edit: change the rows",
-        "# or the priors in models/software and run it again. Covariances are those of the coefficients on their scales:",
+        f"# Written by `dse calibrate` from models/measurements ({', '.join(CALIBRATION)}). Do not edit: change rows",
+        "# or priors (models/software) and run it again. Covariances are those of the coefficients on their scales:",
         "# logit of efficiencies, ln of times, ln of the imbalance less one; scatter is a standard deviation of",
         f"# ln(predicted / measured) of rows whose chip and model were left out of the fit ({SCATTER_FOLD}).",
         'kind = "calibration"',
