@@ -11,7 +11,17 @@ import re
 from functools import cache
 from typing import Any
 
-__all__ = ["DIMENSIONS", "UNITS", "UnitError", "exact", "parse", "readable", "resolve_with_pint", "rounded", "split_quantity"]
+__all__ = [
+    "DIMENSIONS",
+    "UNITS",
+    "UnitError",
+    "exact",
+    "parse",
+    "readable",
+    "resolve_with_pint",
+    "rounded",
+    "split_quantity",
+]
 
 Exponents = tuple[int, int, int, int, int, int, int]
 

@@ -207,9 +207,7 @@ def condition_faults(entry: Entry, names: Names) -> Iterator[Problem]:
                 yield from wrong or called_otherwise(entry, f"{path}.when", comparison.path, values, names)
 
 
-def called_otherwise(
-    entry: Entry, key: str, path: str, values: Iterable[object], names: Names
-) -> Iterator[Problem]:
+def called_otherwise(entry: Entry, key: str, path: str, values: Iterable[object], names: Names) -> Iterator[Problem]:
     """A fault for each name in a condition that the field at a path has under another of its aliases only."""
     spec, choices = spec_of("space", path), possible(entry, path)
     for value in values:
