@@ -87,7 +87,9 @@ def find(kind: str, name: str, files: dict[str, Path]) -> Path:
     allowed, close = listed(sorted(files), near=name), nearest(name, [*files, *by_alias])
     shelf = f"DIR/{SHELVES[kind]}"
     way_out = f"put the file in {shelf} and give --catalogue DIR" if name.endswith(".toml") else ""
-    raise CatalogueError([Problem(f"unknown {kind}", value=repr(name), allowed=allowed, nearest=close, way_out=way_out)])
+    raise CatalogueError(
+        [Problem(f"unknown {kind}", value=repr(name), allowed=allowed, nearest=close, way_out=way_out)]
+    )
 
 
 def aliases_of(files: dict[str, Path]) -> dict[str, dict[Path, None]]:

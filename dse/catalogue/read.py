@@ -81,7 +81,7 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
 
 
 def parse_entry(text: str, path: Path, kind: str = "") -> Entry:
-    """Text as the entry that the file at the path would be; CatalogueError with every fault that the file alone shows."""
+    """Text as the entry that the file at the path would be; CatalogueError with every fault that it shows by itself."""
     entry, faults = draft_entry(text, path, kind)
     if faults:
         raise CatalogueError(faults)
@@ -183,7 +183,9 @@ def problems_of(error: ValidationError, kind: str, file: str) -> list[Problem]:
         elif fault["type"] == "extra_forbidden":
             valid = siblings(kind, fault["loc"][:-1])
             close = nearest(str(fault["loc"][-1]), valid)
-            found.append(Problem("unknown key", file, key, allowed=listed(valid, near=str(fault["loc"][-1])), nearest=close))
+            found.append(
+                Problem("unknown key", file, key, allowed=listed(valid, near=str(fault["loc"][-1])), nearest=close)
+            )
         elif fault["type"] == "missing":
             found.append(Problem("missing", file, key))
         else:

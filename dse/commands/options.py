@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
+    "MOST",
     "CatalogueOption",
     "ChipsLimit",
     "JsonOption",
@@ -21,16 +22,21 @@ __all__ = [
     "say",
 ]
 
+MOST = 1_000_000
+"""Largest count that an option takes: chips, sequences, tokens, trials [1]."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 CatalogueOption = Annotated[
     Path | None, typer.Option("--catalogue", metavar="DIR", help="Your own folder with models/ and search_spaces/.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", help="A transformer of the catalogue.")]
-TrafficOption = Annotated[str, typer.Option("--traffic", help="A traffic of the catalogue.")]
+ModelOption = Annotated[str, typer.Option("--model", help="A transformer: a name, or the path of a .toml file.")]
+TrafficOption = Annotated[str, typer.Option("--traffic", help="A traffic: a name, or the path of a .toml file.")]
 PriceBasisOption = Annotated[
     str, typer.Option("--price-basis", help="make, buy, rent or tco: what a dollar of the comparison pays for.")
 ]
-ChipsLimit = Annotated[int, typer.Option("--most-chips", min=1, help="Most chips that one deployment may use.")]
+ChipsLimit = Annotated[
+    int, typer.Option("--most-chips", min=1, max=MOST, help="Most chips that one deployment may use.")
+]
 
 
 def without_nonsense(value: Any) -> Any:
