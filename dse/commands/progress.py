@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["bar_of", "open_job", "run_with_progress", "state_text"]
 
+BAR = 8
+"""Width of the bar itself [columns]."""
+
 
 def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
     """Space and job that a study was begun with."""
@@ -30,11 +33,11 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
 
 
 def bar_of(console: Console, silent: bool = False) -> Bar:
-    """The line: a bar that takes what is left of the terminal, trials, time, and the best so far."""
+    """The line: bar, trials, time and the best so far, in 80 columns up to 100,000 trials."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[best]}"))
-    return Progress(*columns, console=console, disable=silent, expand=True)
+    columns = (BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[best]}"))
+    return Progress(*columns, console=console, disable=silent)
 
 
 def state_text(state: Progress, objective: str) -> str:
@@ -43,7 +46,7 @@ def state_text(state: Progress, objective: str) -> str:
 
     if not state.feasible:
         return "none feasible yet"
-    return f"best {value_text(objective, state.best)}, trial {state.best_number}; {state.feasible} feasible"
+    return f"best {value_text(objective, state.best)} (#{state.best_number}), {state.feasible} feasible"
 
 
 def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
