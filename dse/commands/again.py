@@ -28,7 +28,7 @@ def evaluation_command(candidate: Candidate, job: Job, file: Path, own: Path | N
     own: the user's catalogue, as it was given.
     """
     words = ["dse", "evaluate", "--chip", str(file), "--model", job.model, "--traffic", job.traffic]
-    words += ["--price-basis", job.price_basis]
+    words += ["--price-basis", job.price_basis, "--most-chips", str(job.most_chips)]
     for name, flag in FLAGS.items():
         words += [flag, f"{float(getattr(candidate.mapping, name)):.0f}"]
     words.append("--separate-pools" if float(candidate.mapping.disaggregated) > 0.0 else "--shared-pool")

@@ -9,6 +9,7 @@ import typer
 
 from dse.commands.options import (
     MOST,
+    MOST_CHIPS,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 
-def degree(flag: str, text: str) -> Any:
+def degree(flag: str, text: str, most: int = MOST_CHIPS) -> Any:
     """An optional whole number of the mapping."""
-    return typer.Option(flag, min=1, max=MOST, help=f"{text}; the best one when absent.")
+    return typer.Option(flag, min=1, max=most, help=f"{text}; the best one when absent.")
 
 
 def evaluate_command(
@@ -41,8 +42,8 @@ def evaluate_command(
     experts: Annotated[int | None, degree("--ep", "Expert parallel")] = None,
     data: Annotated[int | None, degree("--dp", "Data parallel (attention)")] = None,
     context: Annotated[int | None, degree("--cp", "Context parallel")] = None,
-    batch: Annotated[int | None, degree("--batch", "Sequences in decode")] = None,
-    prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass")] = None,
+    batch: Annotated[int | None, degree("--batch", "Sequences in decode", MOST)] = None,
+    prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass", MOST)] = None,
     pools: Annotated[bool | None, typer.Option("--separate-pools/--shared-pool", help="Prefill on own chips.")] = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
@@ -120,7 +121,8 @@ def check_experts(asked: int | None, job: Job) -> None:
     """CatalogueError when experts shall be dealt to more groups than the model has experts."""
     from dse.catalogue import CatalogueError, Problem
 
-    held = experts_of(job.transformer)
+    experts = job.transformer.experts
+    held = int(experts.count) if float(experts.layers) > 0 else 0
     if asked is None or asked <= max(held, 1):
         return
     if held:
@@ -128,11 +130,6 @@ def check_experts(asked: int | None, job: Job) -> None:
     else:
         rule, way_out = f"{job.model} has no experts to deal out", "leave --ep out, or take a mixture of experts"
     raise CatalogueError([Problem(rule, key="--ep", value=str(asked), way_out=way_out)])
-
-
-def experts_of(model: Transformer) -> int:
-    """Experts of a layer; 0 for a model without."""
-    return int(model.experts.count) if float(model.experts.layers) > 0 else 0
 
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
@@ -153,6 +150,7 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
 def show_candidate(candidate: Candidate, job: Job) -> None:
     """A candidate for a person: result, mapping, what binds, parts."""
     from dse.reporting.summary import mapping_text, metrics_json
+    from dse.reporting.text import counted
 
     document = metrics_json(candidate)
     say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
@@ -163,7 +161,7 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
         return
     numbers = document["metrics"]
     say(f"  mapping                 {mapping_text(candidate.mapping)}")
-    say(f"  chips                   {numbers['chips']:.4g}")
+    say(f"  chips                   {counted(numbers['chips'])}")
     per_chip = f"{numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
     say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {per_chip}")
     say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")

@@ -12,6 +12,7 @@ import typer
 
 __all__ = [
     "MOST",
+    "MOST_CHIPS",
     "CatalogueOption",
     "ChipsLimit",
     "JsonOption",
@@ -23,7 +24,10 @@ __all__ = [
 ]
 
 MOST = 1_000_000
-"""Largest count that an option takes: chips, sequences, tokens, trials [1]."""
+"""Largest count that an option takes: sequences, tokens, trials [1]."""
+
+MOST_CHIPS = 65_536
+"""Most chips that one may ask for: every way to divide them is tried [1]."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 CatalogueOption = Annotated[
@@ -35,7 +39,7 @@ PriceBasisOption = Annotated[
     str, typer.Option("--price-basis", help="make, buy, rent or tco: what a dollar of the comparison pays for.")
 ]
 ChipsLimit = Annotated[
-    int, typer.Option("--most-chips", min=1, max=MOST, help="Most chips that one deployment may use.")
+    int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")
 ]
 
 
