@@ -131,6 +131,7 @@ def neutral(base: Chip) -> Chip:
         execution__usable_memory=1.0,
         execution__operator_time=0.0,
         execution__step_time=0.0,
+        execution__sequence_time=0.0,
         execution__request_time=0.0,
         execution__collective_time=0.0,
         execution__overlap=0.0,

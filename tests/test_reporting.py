@@ -12,65 +12,42 @@ import numpy as np
 import pytest
 from builders import catalogue
 from pyarrow import parquet
+from reported import random_study, small_comparison
 from rich.console import Console
 
-from dse.analysis.comparison import Candidate, Comparison, compare, evaluate_candidate, job_of
-from dse.catalogue.build import build_chips
+from dse.analysis.comparison import Comparison
 from dse.evaluate import LIMITS
 from dse.reporting import write_report
 from dse.reporting.breakdown import chip_time_parts, pass_parts, power_parts, resource_shares, token_time_parts
-from dse.reporting.figure_data import front_figure, heat_map, history, part_bars, time_bars, winners
-from dse.reporting.html import findings, study_text, without_password
+from dse.reporting.headline import findings, headline_text, pools_text
+from dse.reporting.html import dashboard_command, degree, study_text, without_password
+from dse.reporting.notes import ranking_notes
 from dse.reporting.operators import PHASES, operator_points
-from dse.reporting.provenance import entries_of, provenance_rows, works_of
+from dse.reporting.provenance import entries_of, marked, provenance_rows, works_of
 from dse.reporting.results import unit_of
 from dse.reporting.summary import binding, binds, limit_numbers, mapping_text, metrics_json, reason_of, reasons
-from dse.reporting.tables import StudyRecord, modelled_costs, price_note, price_source, ranking, rejected
+from dse.reporting.tables import (
+    StudyRecord,
+    limit_rows,
+    modelled_costs,
+    pools_of,
+    price_note,
+    price_source,
+    ranking,
+    rejected,
+)
 from dse.reporting.terminal import ranking_table
 from dse.reporting.winner import the_winner, winner_of
 
-NAMES = ("h100-sxm", "b200-sxm", "mi300x", "tpu-v6e", "a10g", "l40s", "groq-lpu-v1")
-MODELLED = ("price.buy", "price.rent", "package.die_area", "memory.capacity", "memory.bandwidth")
 
-
-def variant(job, name: str, base: str, **changes: float) -> Candidate:
-    entry = catalogue().entry("chip", base)
-    values = {path: value for path, value in entry.values.items() if path not in MODELLED}
-    values |= {path.replace("__", "."): value for path, value in changes.items()}
-    return evaluate_candidate(job, name, name, "found", values, build_chips(values, catalogue().library))
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def comparison() -> Comparison:
-    job = job_of(catalogue(), "llama-3.1-70b", "chat", "tco", most_chips=64)
-    found = [
-        variant(job, "found-good", "tpu-v6e", sram__capacity=256e6),
-        variant(job, "found-bad", "h100-sxm", sram__capacity=900e6, memory__stacks=1.0),
-    ]
-    compared = compare(catalogue(), job, NAMES, found)
-    status = {name: str(catalogue().entry("chip", name).figures["status"].value) for name in NAMES}
-    fixed = [replace(item, status=status.get(item.name, item.status)) for item in compared.candidates]
-    return replace(compared, candidates=fixed)
+    return small_comparison()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def study() -> StudyRecord:
-    generator = np.random.default_rng(0)
-    sram = np.exp(generator.uniform(np.log(20e6), np.log(1e9), 200))
-    memory = generator.integers(0, 5, 200) * 0.82e12
-    feasible = generator.uniform(size=200) < 0.6
-    value = np.where(feasible, sram**0.3 * (1e12 + memory) / 1e9, np.nan)
-    return StudyRecord(
-        name="a study",
-        space="no-such-space",
-        storage="postgresql://me:secret@host:5432/studies",
-        sampler="tpe",
-        seed=7,
-        trials={"sram.capacity": sram},
-        values={"tokens_per_dollar": value, "memory_bandwidth": memory, "sram_capacity": sram},
-        feasible=feasible,
-        reasons=["needs 4.1 x the memory it has", "needs 2 x the memory it has"],
-    )
+    return random_study()
 
 
 def test_parts_add_up_to_their_totals(comparison: Comparison) -> None:
@@ -156,48 +133,6 @@ def test_a_modelled_price_changes_only_what_had_a_market_price(comparison: Compa
         assert same == (price_source(comparison.job, item) == "modelled")
 
 
-def test_the_fronts_hold_their_best_points(comparison: Comparison) -> None:
-    data = front_figure(comparison, {"h100-sxm": "NVIDIA"})
-    assert data.least_speed == pytest.approx(20.0)
-    for front in data.fronts:
-        assert np.all(np.diff(front.speed) > 0)
-        assert np.all(np.diff(front.usd) > 0)
-        if front.best is not None:
-            at_least = front.usd[front.speed >= front.best[0] * (1 - 1e-9)].min()
-            assert at_least <= front.best[1] * (1 + 1e-9)
-
-
-def test_heat_map_keeps_the_best_of_each_cell(comparison: Comparison, study: StudyRecord) -> None:
-    data = heat_map(study, comparison.candidates)
-    assert data is not None
-    assert data.without_memory
-    assert np.nanmax(data.best) == np.nanmax(study.values["tokens_per_dollar"])
-    none = study.feasible & (study.values["memory_bandwidth"] == 0)
-    assert np.nanmax(data.best[0]) == study.values["tokens_per_dollar"][none].max()
-    assert {mark.name for mark in data.marks} | set(data.outside) == {item.name for item in comparison.candidates}
-    assert heat_map(replace(study, feasible=np.zeros(200, bool)), []) is None
-
-
-def test_the_best_so_far_never_falls(study: StudyRecord) -> None:
-    data = history(study, "tokens_per_dollar")
-    assert data is not None
-    seen = data.best[np.isfinite(data.best)]
-    assert np.all(np.diff(seen) >= 0)
-    assert seen[-1] == np.nanmax(study.values["tokens_per_dollar"])
-
-
-def test_bars_add_up(comparison: Comparison) -> None:
-    best = winners(comparison)
-    assert best[0].feasible
-    assert "found-good" in {item.name for item in best}
-    area, power, make, owned = part_bars(best)
-    assert area.totals == pytest.approx([float(item.metrics.hardware.area.total) for item in best])
-    assert power.totals == pytest.approx([float(item.metrics.power) for item in best])
-    assert make.totals == pytest.approx([float(item.metrics.hardware.make.total) for item in best])
-    assert owned.totals == pytest.approx([3600 * float(item.metrics.rate.tco) for item in best])
-    assert all(len(bars.names) == len(best) for bars in time_bars(comparison.job, best))
-
-
 def test_the_winner_is_the_best_found_design(comparison: Comparison) -> None:
     best = the_winner(comparison)
     assert best is not None
@@ -224,6 +159,7 @@ def test_passwords_are_not_shown(study: StudyRecord) -> None:
     text = study_text(study)
     assert "secret" not in str(text)
     assert "***" in text.facts["Storage"]
+    assert "tpu-v6e" in text.facts["Start points"]
     assert text.failures == [("needs more than the memory it has", 2)]
 
 
@@ -289,3 +225,82 @@ def test_a_report_without_a_feasible_chip(comparison: Comparison, tmp_path: Path
 
 def test_leaves_of_metrics_are_plain(comparison: Comparison) -> None:
     assert all(isinstance(leaf, float) for leaf in jax.tree.leaves(comparison.candidates[0].metrics))
+
+
+def test_a_chip_of_hypothetical_figures_is_called_hypothetical(comparison: Comparison) -> None:
+    announced = [replace(item, name="matx-one", status="announced") for item in comparison.candidates[:1]]
+    mixed = replace(comparison, candidates=[*announced, *comparison.candidates])
+    statuses = [item.status for item in marked(mixed, catalogue()).candidates]
+    assert statuses == ["hypothetical", *(item.status for item in comparison.candidates)]
+
+
+def test_the_headline_says_what_each_side_rests_on(comparison: Comparison) -> None:
+    rows = ranking(comparison)
+    text = headline_text(rows, "tokens_per_dollar")
+    found = next(row for row in rows if row.status == "found")
+    used = next(row for row in rows if row.status == "shipping")
+    for row in (found, used):
+        assert f"weights {row.weights}, KV cache {row.kv_cache}, {row.price_source} price" in text
+    assert text.startswith(f"{used.usd_per_million / found.usd_per_million:.3g}")
+    assert any(found.weights in note.text for note in findings(rows))
+
+
+def test_a_ranking_shows_what_it_is_ranked_by(comparison: Comparison) -> None:
+    job = replace(comparison.job, objective="tokens_per_joule")
+    feasible = [item for item in comparison.candidates if item.feasible]
+    best_first = sorted(feasible, key=lambda item: -float(item.metrics.tokens_per_joule))
+    by_energy = replace(comparison, job=job, candidates=best_first)
+    assert "tokens/J" in [str(column.header) for column in ranking_table(by_energy, 80).columns]
+    assert ranking(by_energy)[0].relative == 1.0
+    both = ("tokens_per_joule", "output_tokens_per_s_per_user")
+    rows = ranking(by_energy, both)
+    assert rows[0].on_front
+    fastest = max(rows, key=lambda row: row.tokens_per_s_per_user)
+    assert fastest.on_front
+    assert sum(row.on_front for row in rows) < len(rows)
+    assert "front" in [str(column.header) for column in ranking_table(by_energy, 80, both).columns]
+    assert "tokens/J" in findings(rows, "tokens_per_joule")[0].value
+
+
+def test_pools_add_up_and_are_said_to_be_shared(comparison: Comparison) -> None:
+    apart = [item for item in comparison.candidates if float(item.mapping.disaggregated) > 0.0]
+    assert apart
+    for item in comparison.candidates:
+        decode, prefill = pools_of(item)
+        assert decode + prefill == pytest.approx(float(item.metrics.chips))
+        assert (prefill > 0.0) == (item in apart)
+        assert decode == round(decode)
+    assert pools_text(8.0, 1.37).startswith("8 decode + 1.37 prefill chips (average")
+
+
+def test_notes_name_assumed_software_and_large_deployments(comparison: Comparison) -> None:
+    rows = ranking(comparison)
+    notes = " ".join(ranking_notes(comparison, rows, catalogue()))
+    assert all(str(item.values["software"]) in notes for item in comparison.candidates if item.feasible)
+    assert "Large deployments" not in notes
+    many = [replace(rows[0], chips=864.0, deployment_usd=17.3e6), *rows[1:]]
+    assert f"{rows[0].name} 864 chips, 17.3 M USD" in " ".join(ranking_notes(comparison, many, catalogue()))
+
+
+def test_degrees_and_limits_read_as_words(comparison: Comparison) -> None:
+    assert degree("disaggregated", 1.0) == "separate prefill pool: yes"
+    assert degree("tensor_parallel", 8.0) == "tensor parallel 8"
+    for item in comparison.candidates:
+        assert "layout" not in [row.limit for row in limit_rows(item)]
+
+
+def test_the_dashboard_gets_what_it_accepts() -> None:
+    assert dashboard_command("journal:results/a b.journal") == "optuna-dashboard 'results/a b.journal'"
+    assert dashboard_command("sqlite:////tmp/a.db") == "optuna-dashboard sqlite:////tmp/a.db"
+    assert dashboard_command("memory:") == ""
+    assert dashboard_command("grpc://localhost:13000") == ""
+
+
+def test_no_request_is_said_to_wait_for_years(comparison: Comparison) -> None:
+    item = comparison.candidates[0]
+    slow = replace(
+        item.metrics, time_to_first_token=3.85e9, limits=replace(item.metrics.limits, time_to_first_token=1.9e9)
+    )
+    (text,) = reasons(slow)
+    assert "over a day" in text
+    assert "year" not in text

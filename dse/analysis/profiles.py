@@ -30,6 +30,7 @@ COEFFICIENTS = (
     "network_efficiency",
     "operator_time",
     "step_time",
+    "sequence_time",
     "collective_time",
     "request_time",
     "expert_imbalance",

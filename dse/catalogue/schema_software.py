@@ -23,6 +23,7 @@ class ExecutionTable(Table):
     usable_memory: Efficiency
     operator_time: Seconds
     step_time: Seconds
+    sequence_time: Seconds
     request_time: Seconds
     collective_time: Seconds
     overlap: Share
@@ -49,6 +50,7 @@ class FittedTable(Table):
     network_efficiency: Efficiency
     operator_time: Seconds
     step_time: Seconds
+    sequence_time: Seconds
     request_time: Seconds
     collective_time: Seconds
     expert_imbalance: Imbalance

@@ -17,6 +17,7 @@ from dse.commands.options import (
     PriceBasisOption,
     TrafficOption,
     print_json,
+    print_ranking,
     say,
 )
 
@@ -149,8 +150,10 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
 
 def show_candidate(candidate: Candidate, job: Job) -> None:
     """A candidate for a person: result, mapping, what binds, parts."""
+    from dse.reporting.headline import pools_text
     from dse.reporting.summary import mapping_text, metrics_json
-    from dse.reporting.text import counted
+    from dse.reporting.tables import pools_of
+    from dse.reporting.text import quantity
 
     document = metrics_json(candidate)
     say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
@@ -161,12 +164,12 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
         return
     numbers = document["metrics"]
     say(f"  mapping                 {mapping_text(candidate.mapping)}")
-    say(f"  chips                   {counted(numbers['chips'])}")
+    say(f"  chips                   {pools_text(*pools_of(candidate))}")
     per_chip = f"{numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
     say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {per_chip}")
     say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")
-    say(f"  time to first token     {1e3 * numbers['time_to_first_token_s']:.1f} ms")
-    say(f"  time per output token   {1e3 * numbers['time_per_output_token_s']:.2f} ms")
+    say(f"  time to first token     {quantity(numbers['time_to_first_token_s'], 's')}")
+    say(f"  time per output token   {quantity(numbers['time_per_output_token_s'], 's')}")
     say(f"  cost                    {numbers['usd_per_million_output_tokens']:.3f} USD per million output tokens")
     drawn = f"{numbers['power_w_per_chip']:.0f} W per chip"
     say(f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {drawn}")
@@ -195,6 +198,7 @@ def compare_command(
     """The same job on several chips, ranked."""
     from dse.analysis.comparison import compare, job_of
     from dse.catalogue import list_entries, open_catalogue
+    from dse.reporting.provenance import marked
     from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
 
@@ -206,7 +210,7 @@ def compare_command(
         if chips == "all"
         else [found.adopt("chip", n.strip()) for n in chips.split(",")]
     )
-    comparison = compare(found, job, names)
+    comparison = marked(compare(found, job, names), found)
     page: Path | None = None
     if report is not None:
         from dse.reporting import write_report
@@ -219,11 +223,7 @@ def compare_command(
         ]
         print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
         return
-    from rich.console import Console
-
-    from dse.reporting.terminal import ranking_table
-
-    Console().print(ranking_table(comparison))
+    print_ranking(comparison, found)
     if page is not None:
         say(f"report: {page}")
 

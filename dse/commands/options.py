@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from dse.analysis.comparison import Comparison
+    from dse.catalogue import Catalogue
 
 __all__ = [
     "MOST",
@@ -20,6 +25,8 @@ __all__ = [
     "PriceBasisOption",
     "TrafficOption",
     "print_json",
+    "print_ranking",
+    "print_wrapped",
     "say",
 ]
 
@@ -62,3 +69,22 @@ def print_json(document: Any) -> None:
 def say(text: str = "") -> None:
     """A line for a person."""
     sys.stdout.write(text + "\n")
+
+
+def print_ranking(comparison: Comparison, catalogue: Catalogue, objectives: Sequence[str] = ()) -> None:
+    """A comparison for a person: the ranking and the notes that it needs."""
+    from rich.console import Console
+
+    from dse.reporting.notes import ranking_notes
+    from dse.reporting.tables import ranking
+    from dse.reporting.terminal import ranking_table
+
+    notes = ranking_notes(comparison, ranking(comparison, objectives), catalogue)
+    Console().print(ranking_table(comparison, objectives=objectives, notes=notes))
+
+
+def print_wrapped(text: str) -> None:
+    """A sentence for a person, in lines as long as the terminal is wide."""
+    from rich.console import Console
+
+    Console().print(text, markup=False, highlight=False)

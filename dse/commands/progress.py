@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bar_of", "open_job", "run_with_progress", "state_text"]
 
-BAR = 8
+BAR = 5
 """Width of the bar itself [columns]."""
 
 
@@ -42,30 +42,34 @@ def bar_of(console: Console, silent: bool = False) -> Bar:
 
 def state_text(state: Progress, objective: str) -> str:
     """The best so far and how many are feasible, short enough for one line."""
-    from dse.commands.study_text import value_text
+    from dse.reporting.text import measured
 
     if not state.feasible:
         return "none feasible yet"
-    return f"best {value_text(objective, state.best)} (#{state.best_number}), {state.feasible} feasible"
+    return f"best {' '.join(measured(objective, state.best))} (#{state.best_number}), {state.feasible} feasible"
 
 
 def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
     """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
     from rich.console import Console
 
+    from dse.search.start_points import start_points
     from dse.search.study import plan_in, progress_of, run
 
     space, job = open_job(catalogue, study)
     objective = plan_in(study).objectives[0]
     before = progress_of(study)
-    with bar_of(Console(stderr=True), silent) as bar:
+    console = Console(stderr=True)
+    if not silent:
+        console.print(f"study {study.study_name}", highlight=False)
+    with bar_of(console, silent) as bar:
         task = bar.add_task("", total=trials, best="")
 
         def told(state: Progress) -> None:
             bar.update(task, completed=state.done - before.done, best=state_text(state, objective))
 
         try:
-            return run(study, space, job, catalogue.library, trials, told)
+            return run(study, space, job, catalogue.library, trials, told, start_points(space, catalogue))
         except KeyboardInterrupt:
             say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
             raise

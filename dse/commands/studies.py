@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import MOST, CatalogueOption, ChipsLimit, JsonOption, print_json, say
+from dse.commands.options import (
+    MOST,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    print_json,
+    print_ranking,
+    print_wrapped,
+    say,
+)
 from dse.commands.progress import open_job, run_with_progress
 
 if TYPE_CHECKING:
@@ -42,12 +51,15 @@ def finish(
     """
     from dse.commands.again import evaluation_command
     from dse.reporting import write_report
+    from dse.reporting.convergence import convergence, convergence_lines, start_text
+    from dse.reporting.provenance import marked
     from dse.reporting.study_record import study_record
 
     space, job = open_job(catalogue, study)
     folder = report or Path("results") / study.study_name
-    comparison = compared(catalogue, study, space, job, folder)
-    page = write_report(folder, comparison, study_record(study, space, storage, catalogue), catalogue)
+    comparison = marked(compared(catalogue, study, space, job, folder), catalogue)
+    record = study_record(study, space, storage, catalogue)
+    page = write_report(folder, comparison, record, catalogue)
     again = [
         evaluation_command(one, job, folder / "chips" / f"{one.name}.toml", own)
         for one in comparison.candidates
@@ -62,17 +74,17 @@ def finish(
                 "study": study.study_name,
                 "storage": storage,
                 "trials": len(study.get_trials(deepcopy=False)),
+                "convergence": [one._asdict() | {"improving": one.improving} for one in convergence(record)],
+                "start_points": record.start_notes,
                 "report": str(page),
                 "evaluate": again,
                 "ranking": rows,
             }
         )
         return
-    from rich.console import Console
-
-    from dse.reporting.terminal import ranking_table
-
-    Console().print(ranking_table(comparison))
+    print_ranking(comparison, catalogue, record.objectives)
+    for line in [*convergence_lines(record), f"Start points: {start_text(record)}."]:
+        print_wrapped(line)
     say(f"chip files: {folder / 'chips'}")
     say(f"report:     {page}")
     say("the same numbers from the chip file:")

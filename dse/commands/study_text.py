@@ -6,29 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from dse.catalogue.read import dimension_of
-from dse.reporting.text import counted, quantity, significant
+from dse.reporting.text import MEASURES, counted, measured, quantity, significant
 from dse.units import readable
 
 __all__ = ["study_line", "study_lines", "value_text"]
 
 DIMENSIONS = {"time_to_first_token": "s", "time_per_output_token": "s", "power": "W"}
-RATES = {
-    "output_tokens_per_s": "tokens/s",
-    "output_tokens_per_s_per_user": "tokens/s/user",
-    "tokens_per_dollar": "tokens/USD",
-    "tokens_per_joule": "tokens/J",
-}
-"""Unit of each recorded metric; all others are counts."""
+RATES = {"output_tokens_per_s": "tokens/s"}
+"""Units of the recorded metrics that are no objectives; all others are counts."""
 
 
 def value_text(metric: str, value: float) -> str:
-    """The value of a metric [base units] with its unit; money as the ranking has it.
+    """The value of a metric [base units] with its unit.
 
     >>> value_text("tokens_per_dollar", 8.314e6), value_text("time_per_output_token", 0.0321)
-    ('0.120 USD/Mtok', '32.1 ms')
+    ('8.31 M tokens/USD', '32.1 ms')
     """
-    if metric == "tokens_per_dollar" and value > 0.0:
-        return f"{significant(1e6 / value)} USD/Mtok"
+    if metric in MEASURES:
+        return " ".join(measured(metric, value))
     if metric in DIMENSIONS:
         return quantity(value, DIMENSIONS[metric])
     return f"{significant(value)} {RATES[metric]}" if metric in RATES else counted(value)

@@ -193,9 +193,10 @@ class Execution:
     matrix_efficiency, memory_efficiency, network_efficiency: best sustained share of peak [1];
     usable_memory: share of the main memory left after runtime and fragmentation [1];
     operator_time: kernel boundary or reconfiguration, per operator [s]; step_time: per model pass [s];
-    request_time: from the arrival of a request to its first pass, and back from the last [s];
-    collective_time: software floor of one collective [s]; overlap: share of communication hidden
-    behind arithmetic [1]; expert_imbalance: busiest over mean expert rank [1].
+    sequence_time: per sequence of a pass, for sampling, detokenising and sending [s]; request_time: from the arrival
+    of a request to its first pass, and back from the last [s]; collective_time: software floor of one collective [s];
+    overlap: share of communication hidden behind arithmetic [1]; expert_imbalance: time of routed experts over that
+    of an even share on every chip [1].
     """
 
     matrix_efficiency: Number
@@ -204,6 +205,7 @@ class Execution:
     usable_memory: Number
     operator_time: Number
     step_time: Number
+    sequence_time: Number
     request_time: Number
     collective_time: Number
     overlap: Number

@@ -20,15 +20,10 @@ from dse.reporting.tables import FOUND, StudyRecord
 
 __all__ = [
     "Bars",
-    "Front",
-    "FrontFigure",
     "HeatMap",
-    "History",
     "Mark",
     "Roofline",
-    "front_figure",
     "heat_map",
-    "history",
     "part_bars",
     "roofline",
     "short_names",
@@ -36,32 +31,8 @@ __all__ = [
     "winners",
 ]
 
-FAMILIES = {"NVIDIA": "NVIDIA", "AMD": "AMD", "Google": "Google", "Amazon": "Amazon", "AWS": "Amazon", "Intel": "Intel"}
 MOST_BINS = 14
 MOST_WINNERS = 8
-
-
-class Front(NamedTuple):
-    """The Pareto front of a chip and its best point; usd: per million output tokens, speed: tokens/s per user.
-
-    best: (speed, usd), None for an infeasible chip. Fronts leave the limits on time aside.
-    """
-
-    name: str
-    label: str
-    family: str
-    found: bool
-    speed: np.ndarray
-    usd: np.ndarray
-    best: tuple[float, float] | None
-
-
-class FrontFigure(NamedTuple):
-    """All fronts, best chip first, and the slowest speed that the job allows [1/s], 0 without a limit."""
-
-    fronts: list[Front]
-    least_speed: float
-    objective: str
 
 
 class Mark(NamedTuple):
@@ -121,15 +92,6 @@ class Bars:
         return np.sum(list(self.parts.values()), axis=0)
 
 
-class History(NamedTuple):
-    """Value of each trial, whether it breaks no limit, and the best so far."""
-
-    objective: str
-    values: np.ndarray
-    feasible: np.ndarray
-    best: np.ndarray
-
-
 PLAIN = ("", "shipping", "legacy", "internal", FOUND)
 
 
@@ -148,31 +110,6 @@ def winners(comparison: Comparison, most: int = MOST_WINNERS) -> list[Candidate]
     found = [item for item in feasible if item.status == FOUND][: most // 2]
     shipped = [item for item in feasible if item.status != FOUND][: most - len(found)]
     return [item for item in feasible if item in found or item in shipped]
-
-
-def family_of(vendor: str) -> str:
-    """The vendor's family: one of the large ones, or 'other'."""
-    return next((family for brand, family in FAMILIES.items() if vendor.startswith(brand)), "other")
-
-
-def front_figure(comparison: Comparison, vendors: dict[str, str]) -> FrontFigure:
-    """Fronts of every candidate that runs the model at all.
-
-    vendors: of catalogue chips, by name.
-    """
-    labels = short_names(comparison.candidates)
-    fronts = []
-    for item in comparison.candidates:
-        best = None
-        if item.feasible:
-            best = (float(item.metrics.output_tokens_per_s_per_user), 1e6 * float(item.metrics.usd_per_output_token))
-        order = np.argsort(item.front_speed)
-        usd, speed = 1e6 * np.asarray(item.front_usd)[order], np.asarray(item.front_speed)[order]
-        if speed.size:
-            family = family_of(vendors.get(item.name, ""))
-            fronts.append(Front(item.name, labels[item.name], family, item.status == FOUND, speed, usd, best))
-    allowed = float(comparison.job.requests.time_per_output_token)
-    return FrontFigure(fronts, 1.0 / allowed if allowed < 1e6 else 0.0, comparison.job.objective)
 
 
 def bounds(values: np.ndarray) -> np.ndarray:
@@ -313,12 +250,3 @@ def time_bars(job: Job, candidates: list[Candidate]) -> list[Bars]:
         stacked("Time per output token", "ms", candidates, waits, limit, "limit"),
         stacked("Chip time per output token", "chip-ms", candidates, works),
     ]
-
-
-def history(study: StudyRecord, objective: str) -> History | None:
-    """How a search went; None where it has not recorded a metric to show."""
-    name = objective if objective in study.values else "tokens_per_dollar"
-    if name not in study.values or not study.count:
-        return None
-    values = np.asarray(study.values[name], float)
-    return History(name, values, np.asarray(study.feasible, bool), study.best_so_far(name))

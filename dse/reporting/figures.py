@@ -12,84 +12,17 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
-from dse.reporting.figure_data import Bars, Front, FrontFigure, HeatMap, History, Roofline
+from dse.reporting.figure_data import Bars, HeatMap, Roofline
 from dse.reporting.labels import Label, place_labels
-from dse.reporting.style import ACCENT, FAMILY_COLOURS, INK, MUTED, PART_COLOURS, PART_NAMES, RULE, plain_log
+from dse.reporting.style import ACCENT, INK, MUTED, PART_COLOURS, PART_NAMES, RULE, plain_log
 from dse.reporting.text import quantity, significant
 
-__all__ = ["draw_bars", "draw_fronts", "draw_heat_map", "draw_history", "draw_roofline"]
-
-
-def window(fronts: list[Front], least_speed: float) -> tuple[float, float, float, float]:
-    """Bounds of the figure: no slower than a sixth of what is allowed, not much dearer than the bulk of the chips."""
-    speeds = np.concatenate([front.speed for front in fronts])
-    costs = np.concatenate([front.usd for front in fronts])
-    slow = max(float(speeds.min()), least_speed / 6.0 if least_speed else 0.5)
-    cheap = float(costs[speeds >= slow].min()) if (speeds >= slow).any() else float(costs.min())
-    chosen = [front.best[1] for front in fronts if front.best is not None and front.best[1] <= 100.0 * cheap]
-    dear = 3.0 * max(chosen, default=10.0 * cheap)
-    seen = (speeds >= slow) & (costs <= dear)
-    fast = float(speeds[seen].max()) if seen.any() else slow * 10.0
-    return slow / 1.15, fast * 1.5, cheap / 1.6, dear
-
-
-def draw_front(axes: Axes, front: Front, place: int) -> None:
-    """One front, with the chip's best point on the job."""
-    colour = ACCENT if front.found else FAMILY_COLOURS[front.family]
-    strong = {"lw": 2.2, "alpha": 1.0, "zorder": 5} if front.found else {"lw": 1.0, "alpha": 0.65, "zorder": 3}
-    axes.plot(front.speed, front.usd, color=colour, drawstyle="steps-post" if front.speed.size < 2 else None, **strong)
-    if front.best is not None:
-        size = 46 if front.found else 20
-        axes.scatter(
-            *front.best, s=size, color=colour, edgecolor="white", linewidth=0.7, zorder=7 if front.found else 4
-        )
-        if place == 0:
-            axes.scatter(*front.best, s=130, facecolor="none", edgecolor=colour, linewidth=1.1, zorder=7)
-
-
-def draw_fronts(data: FrontFigure) -> Figure:
-    """Cost per million output tokens against tokens/s per user, a line per chip with its name beside it."""
-    figure = Figure(figsize=(8.6, 5.2))
-    axes = figure.add_axes((0.078, 0.098, 0.912, 0.885))
-    axes.set(xscale="log", yscale="log")
-    axes.grid(True, which="major")
-    left, right, bottom, top = window(data.fronts, data.least_speed)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-    for place, front in enumerate(data.fronts):
-        draw_front(axes, front, place)
-    if data.least_speed:
-        axes.axvspan(left, data.least_speed, color="#f1f2f4", zorder=0)
-        axes.axvline(data.least_speed, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=2)
-        note = f"slower than the limit of {quantity(1.0 / data.least_speed, 's')} a token "
-        axes.text(data.least_speed, 0.985, note, ha="right", va="top", color=MUTED, fontsize=7.5, transform=mixed(axes))
-    axes.set_xlabel("Output tokens per second and user")
-    axes.set_ylabel("USD per million output tokens")
-    plain_log(axes.xaxis)
-    plain_log(axes.yaxis)
-    labels = [label_of(front, place, (left, right, bottom, top)) for place, front in enumerate(data.fronts)]
-    shown = sorted((label for label in labels if label is not None), key=lambda label: label.weight == "normal")
-    place_labels(figure, axes, shown, [(front.speed, front.usd) for front in data.fronts])
-    return figure
+__all__ = ["draw_bars", "draw_heat_map", "draw_roofline"]
 
 
 def mixed(axes: Axes) -> Any:
     """Data across, the height of the axes up."""
     return axes.get_xaxis_transform()
-
-
-def label_of(front: Front, place: int, bounds: tuple[float, float, float, float]) -> Label | None:
-    """The name of a chip: beside its best point, at the slow end of its front, or somewhere along it."""
-    left, right, bottom, top = bounds
-    colour = ACCENT if front.found else FAMILY_COLOURS[front.family]
-    seen = (front.speed >= left) & (front.speed <= right) & (front.usd >= bottom) & (front.usd <= top)
-    along = list(zip(front.speed[seen].tolist(), front.usd[seen].tolist(), strict=True))
-    if not along:
-        return None
-    strong = front.found or place == 0
-    points = [along[0], along[-1], *along[1:-1]]
-    if front.best is not None and left <= front.best[0] <= right and bottom <= front.best[1] <= top:
-        points = [front.best, *points]
-    return Label(tuple(points), front.label, colour, needed=strong, weight="bold" if strong else "normal")
 
 
 COLOUR_RANGE = 100.0
@@ -258,23 +191,31 @@ def legend_shape(bars: Bars) -> tuple[int, int]:
     return columns, -(-len(names) // columns)
 
 
-def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
-    """One panel under a legend of at most so many lines.
+SHORTEST = 0.06
+"""Share of a panel's width below which a bar's parts cannot be told apart [1]."""
 
-    Bars more than 3.5 times as long as the median are cut, with their total written out.
+
+def scale_of(bars: Bars) -> tuple[float, bool]:
+    """The length of a panel's axis [unit of the bars], and whether every bar is drawn as shares of its own total.
+
+    Bars more than 3.5 times as long as the median are cut. Where some bar would then be too short to see, shares are
+    drawn: parts of a stack have no length on a logarithmic axis.
     """
     totals = bars.totals
-    longest = float(totals.max())
-    edge = min(longest, 3.5 * float(np.median(totals)))
+    edge = min(float(totals.max()), 3.5 * float(np.median(totals)))
     references = bars.reference[np.isfinite(bars.reference)]
     if references.size:
         edge = max(edge, min(float(references.max()), 2.5 * edge))
+    return (edge, False) if float(totals.min()) >= SHORTEST * edge or references.size else (100.0, True)
+
+
+def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
+    """One panel under a legend of at most so many lines."""
+    totals = bars.totals
+    edge, shares = scale_of(bars)
+    lengths = np.full(totals.size, edge) if shares else totals
     place = np.arange(totals.size)
-    start = np.zeros(totals.size)
-    for name, values in bars.parts.items():
-        label = PART_NAMES.get(name, name.replace("_", " "))
-        axes.barh(place, values, left=start, height=0.66, color=PART_COLOURS.get(name, MUTED), label=label, lw=0)
-        start = start + values
+    draw_stacks(axes, bars, edge, shares)
     seen = np.isfinite(bars.reference) & (bars.reference <= edge * 1.02)
     if seen.any():
         axes.scatter(
@@ -282,11 +223,12 @@ def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
         )
     for row, total in enumerate(totals):
         hidden = seen[row] and 0.0 <= bars.reference[row] - total < 0.15 * edge
-        behind = bars.reference[row] if hidden else total
-        cut = total > edge * 1.001
-        text = f"{significant(float(total), 3)}{' →' if cut else ''}"
+        behind = bars.reference[row] if hidden else lengths[row]
+        text = f"{significant(float(total), 3)}{' →' if lengths[row] > edge * 1.001 else ''}"
         axes.text(min(float(behind), edge) + 0.015 * edge, row, text, va="center", fontsize=7.2, color=INK)
     axes.set(xlim=(0.0, edge * 1.17), ylim=(totals.size - 0.5, -0.5))
+    if shares:
+        axes.set_xlabel(f"% of each total; totals [{bars.unit}] at the right", fontsize=7.5)
     axes.set_yticks(place, bars.names)
     for tick, found in zip(axes.get_yticklabels(), bars.found, strict=False):
         tick.set_color(ACCENT if found else INK)
@@ -295,8 +237,25 @@ def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    panel_legend(axes, bars, lines, last=bool(seen.any()))
+
+
+def draw_stacks(axes: Axes, bars: Bars, edge: float, shares: bool) -> None:
+    """The parts of every bar, cut at the edge of the axis."""
+    place = np.arange(bars.totals.size)
+    start = np.zeros(bars.totals.size)
+    for name, values in bars.parts.items():
+        label = PART_NAMES.get(name, name.replace("_", " "))
+        end = start + (100.0 * values / bars.totals if shares else values)
+        left, right = np.minimum(start, edge), np.minimum(end, edge)
+        axes.barh(place, right - left, left=left, height=0.66, color=PART_COLOURS.get(name, MUTED), label=label, lw=0)
+        start = end
+
+
+def panel_legend(axes: Axes, bars: Bars, lines: int, last: bool) -> None:
+    """Title and legend of a panel; last: the reference mark, drawn first, is listed at the end."""
     handles, names = axes.get_legend_handles_labels()
-    if seen.any():
+    if last:
         handles, names = [*handles[1:], handles[0]], [*names[1:], names[0]]
     axes.set_title(f"{bars.title} [{bars.unit}]", pad=6.0 + 10.5 * lines)
     axes.legend(
@@ -313,34 +272,3 @@ def draw_panel(axes: Axes, bars: Bars, lines: int) -> None:
         borderaxespad=0.0,
         labelspacing=0.25,
     )
-
-
-def draw_history(data: History) -> Figure:
-    """Every trial and the best so far; infeasible ones as ticks on the lower edge."""
-    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    scale = 1e6 if data.objective.endswith("per_dollar") else 1.0
-    number = np.arange(1, data.values.size + 1)
-    good = data.feasible & np.isfinite(data.values) & (data.values > 0.0)
-    axes.set_yscale("log")
-    axes.scatter(number[good], data.values[good] / scale, s=7, color="#7fa6cc", lw=0, alpha=0.8, label="feasible trial")
-    axes.step(number, data.best / scale, where="post", color=ACCENT, lw=1.8, label="best so far")
-    if good.any():
-        values = data.values[good] / scale
-        low = max(float(values.min()), float(values.max()) / 1e4)
-        axes.set_ylim(low / 1.6, float(values.max()) * 1.3)
-        plain_log(axes.yaxis)
-    bad = number[~data.feasible]
-    axes.plot(
-        bad, np.full(bad.size, 0.012), "|", ms=5, mew=0.6, color=MUTED, transform=mixed(axes), label="infeasible trial"
-    )
-    axes.set_xlim(0, data.values.size + 1)
-    axes.grid(True, axis="y", which="major")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("Trial")
-    unit = "million output tokens per USD" if scale > 1.0 else data.objective.replace("_", " ")
-    axes.set_ylabel(unit)
-    share = 100.0 * float(data.feasible.mean())
-    axes.legend(loc="lower right", ncols=3, bbox_to_anchor=(1.0, 1.0), title=None)
-    axes.set_title(f"{data.values.size:,} trials, {share:.0f} % feasible", loc="left")
-    return figure

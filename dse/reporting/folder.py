@@ -9,13 +9,20 @@ from matplotlib.figure import Figure
 from dse.analysis.comparison import Comparison
 from dse.catalogue.read import Entry
 from dse.catalogue.store import Catalogue
-from dse.reporting.figure_data import front_figure, heat_map, history, part_bars, roofline, time_bars, winners
-from dse.reporting.figures import draw_bars, draw_fronts, draw_heat_map, draw_history, draw_roofline
-from dse.reporting.html import Page, PlacedFigure, findings, render, study_text
-from dse.reporting.provenance import chip_rows, entries_of, provenance_rows, works_of
+from dse.reporting.convergence import convergence_lines
+from dse.reporting.figure_data import heat_map, part_bars, roofline, time_bars, winners
+from dse.reporting.figures import draw_bars, draw_heat_map, draw_roofline
+from dse.reporting.front_data import front_figure
+from dse.reporting.front_figure import draw_fronts
+from dse.reporting.headline import findings
+from dse.reporting.html import Page, PlacedFigure, render, study_text
+from dse.reporting.notes import ranking_notes
+from dse.reporting.provenance import chip_rows, entries_of, marked, provenance_rows, works_of
 from dse.reporting.results import csv_text, result_rows, write_parquet
+from dse.reporting.search_data import histories, pareto
+from dse.reporting.search_figures import draw_histories, draw_pareto
 from dse.reporting.style import drawn, png_of, svg_of
-from dse.reporting.tables import StudyRecord, price_note, ranking, rejected
+from dse.reporting.tables import StudyRecord, ranking, rejected
 from dse.reporting.text import spoken
 from dse.reporting.winner import the_winner, winner_of
 
@@ -32,8 +39,9 @@ def front_caption(comparison: Comparison) -> str:
     """What the first figure shows."""
     return (
         "What an output token costs against how fast each user gets it: each chip's Pareto front over all mappings, "
-        "limits on time aside. Dots: the best mapping within all limits; ring: the best of all; found designs heavy, "
-        f"others thin, by family of vendor. Costs on the basis '{comparison.job.price_basis}'."
+        "limits on time aside. Marks: the best mapping within all limits; ring: the best of all; dashed: no mapping "
+        "keeps the limits. Heavy: found designs; named on their line: those whose mark no other chip's beats in both. "
+        f"Costs on the basis '{comparison.job.price_basis}'."
     )
 
 
@@ -41,7 +49,7 @@ def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[s
     """Figures of the candidates with their captions."""
     made = {}
     fronts = front_figure(comparison, vendors_of(entries))
-    if fronts.fronts:
+    if fronts is not None:
         made["fronts"] = (drawn(draw_fronts, fronts), front_caption(comparison))
     best, winner = winners(comparison), the_winner(comparison)
     if best:
@@ -76,12 +84,17 @@ def draw_study(comparison: Comparison, study: StudyRecord) -> dict[str, tuple[Fi
             f"framed: the best cell. Points: where the compared chips lie, not what they score.{beyond}"
         )
         made["heat-map"] = (drawn(draw_heat_map, cells), caption)
-    course = history(study, comparison.job.objective)
-    if course is not None:
-        made["history"] = (
-            drawn(draw_history, course),
-            "Every trial of the study and the best so far; ticks at the foot: infeasible.",
+    pairs = pareto(study, comparison.candidates)
+    if pairs:
+        caption = (
+            "Trials by two objectives, the front of those that no other trial beats in every objective, and where the "
+            "compared chips lie under their best mapping; named: chips that no other one of the catalogue beats."
         )
+        made["pareto"] = (drawn(draw_pareto, pairs), caption)
+    courses = histories(study)
+    if courses:
+        caption = "Every trial of the study and the best so far; ticks at the foot: infeasible. "
+        made["history"] = (drawn(draw_histories, courses), caption + " ".join(convergence_lines(study)))
     return made
 
 
@@ -105,17 +118,19 @@ def write_report(
 
     The page needs no other file and asks nothing of the network.
     """
-    folder = Path(directory)
+    folder, comparison = Path(directory), marked(comparison, catalogue)
+    objectives = study.objectives if study is not None else (comparison.job.objective,)
     entries = entries_of(catalogue, comparison, study)
     works, provenance = works_of(entries, catalogue), provenance_rows(comparison, entries, study)
     made = draw_comparison(comparison, entries)
     if study is not None:
         made |= draw_study(comparison, study)
-    rows, winner = ranking(comparison), the_winner(comparison)
+    rows, winner = ranking(comparison, objectives), the_winner(comparison)
     page = Page(
         comparison=comparison,
-        findings=findings(rows),
-        price_note=price_note(comparison),
+        findings=findings(rows, comparison.job.objective),
+        notes=ranking_notes(comparison, rows, catalogue),
+        objectives=objectives,
         ranking=rows,
         rejected=rejected(comparison),
         figures=save_figures(folder, made),

@@ -13,23 +13,18 @@ from urllib.parse import urlsplit, urlunsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dse.analysis.comparison import Comparison
+from dse.reporting.convergence import convergence_lines, start_text
+from dse.reporting.headline import Finding, named
 from dse.reporting.provenance import CHIP_COLUMNS, ChipRow, ProvenanceRow
 from dse.reporting.tables import FOUND, RankingRow, Rejected, StudyRecord
+from dse.reporting.terminal import chips_cell
 from dse.reporting.text import counted, quantity, significant
 from dse.reporting.winner import Winner
 from dse.sources import KINDS, Source
 
-__all__ = ["Finding", "Page", "PlacedFigure", "StudyText", "findings", "render", "study_text", "without_password"]
+__all__ = ["Page", "PlacedFigure", "StudyText", "dashboard_command", "render", "study_text", "without_password"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-class Finding(NamedTuple):
-    """A sentence of the summary: what it is about, the figure that counts, and the rest."""
-
-    label: str
-    value: str
-    text: str
 
 
 class PlacedFigure(NamedTuple):
@@ -54,7 +49,8 @@ class Page:
 
     comparison: Comparison
     findings: list[Finding]
-    price_note: str
+    notes: list[str]
+    objectives: tuple[str, ...]
     ranking: list[RankingRow]
     rejected: list[Rejected]
     figures: dict[str, PlacedFigure]
@@ -63,46 +59,6 @@ class Page:
     provenance: list[ProvenanceRow]
     works: list[Source]
     study: StudyText | None
-
-
-def best_of(rows: list[RankingRow], statuses: tuple[str, ...]) -> RankingRow | None:
-    """The first row with one of the statuses."""
-    return next((row for row in rows if row.status in statuses), None)
-
-
-def finding_of(label: str, row: RankingRow) -> Finding:
-    """What one chip comes to."""
-    chips = "1 chip" if row.chips == 1 else f"{counted(row.chips)} chips"
-    text = (
-        f"per million output tokens, {row.price_source} price; {significant(row.tokens_per_s_per_user)} tokens/s "
-        f"per user on {chips}, {row.mapping}; bound by {row.binds}"
-    )
-    return Finding(label, f"{row.name}: ${significant(row.usd_per_million)}", text)
-
-
-def findings(rows: list[RankingRow]) -> list[Finding]:
-    """The summary: the best found design, the best that is in use, and how many times cheaper the first is."""
-    if not rows:
-        return [
-            Finding("Nothing feasible", "0 chips", "No candidate keeps every limit of this job; see the reasons below.")
-        ]
-    found, used = best_of(rows, (FOUND,)), best_of(rows, ("shipping", "legacy", "internal"))
-    notes = []
-    if found is not None:
-        notes.append(finding_of("Best design found", found))
-    if used is not None:
-        notes.append(finding_of("Best chip in use", used))
-    if rows[0] not in (found, used):
-        notes.append(finding_of(f"Ahead of them, {rows[0].status}", rows[0]))
-    if found is not None and used is not None:
-        ratio = used.usd_per_million / found.usd_per_million
-        modelled = used.usd_per_million_modelled / found.usd_per_million_modelled
-        text = (
-            f"as many tokens per dollar, {found.name} against {used.name}; "
-            f"with both prices modelled {significant(modelled)} times"
-        )
-        notes.append(Finding("Found over in use", f"{significant(ratio)} times", text))
-    return notes
 
 
 def without_password(address: str) -> str:
@@ -122,6 +78,18 @@ def failures_of(reasons: list[str], most: int = 6) -> list[tuple[str, int]]:
     return sorted(Counter(plain).items(), key=lambda pair: (-pair[1], pair[0]))[:most]
 
 
+def dashboard_command(storage: str) -> str:
+    """The command that shows a storage in optuna-dashboard, '' where it cannot open one.
+
+    It takes the plain path of a journal file, which it tells from a URL by looking, and URLs of databases; it knows
+    neither our name of a journal nor a gRPC proxy.
+    """
+    scheme, _, rest = storage.partition(":")
+    if scheme in ("memory", "grpc"):
+        return ""
+    return f"optuna-dashboard {shlex.quote(rest if scheme == 'journal' else storage)}"
+
+
 def study_text(study: StudyRecord) -> StudyText:
     """A study in words, without any password of its storage."""
     storage, quoted = without_password(study.storage), shlex.quote(without_password(study.storage))
@@ -133,24 +101,37 @@ def study_text(study: StudyRecord) -> StudyText:
         "Sampler": study.sampler,
         "Seed": str(study.seed),
         "Trials": f"{study.count:,}, of which {good:,} feasible",
+        "Start points": start_text(study),
+        "Convergence": " ".join(convergence_lines(study)) or "–",
         "Free fields": ", ".join(study.trials) or "–",
     }
-    commands = {
-        "Look at it": f"optuna-dashboard {quoted}",
-        "Go on with it": f"dse study resume {shlex.quote(study.name)} --storage {quoted}",
-    }
+    commands = {"Look at it": dashboard_command(storage)}
+    if storage.partition(":")[0] != "memory":
+        commands["Go on with it"] = f"dse study resume {shlex.quote(study.name)} --storage {quoted}"
+    commands = {name: command for name, command in commands.items() if command}
     return StudyText(facts, commands, failures_of(study.reasons))
 
 
 def words(name: str) -> str:
     """A field's name as words."""
     known = {
+        "disaggregated": "separate prefill pool",
+        "layout": "groups of experts",
+        "batch": "sequences in decode",
+        "prefill_tokens": "tokens of a prefill pass",
         "sram": "SRAM",
         "feed_forward": "feed-forward",
         "state_space": "state space",
         "on_chip_network": "on-chip network",
     }
     return known.get(name, name.replace("_", " "))
+
+
+def degree(name: str, value: float) -> str:
+    """A degree of a mapping in words: 'tensor parallel 8', 'separate prefill pool: yes'."""
+    if name == "disaggregated":
+        return f"{words(name)}: {'yes' if value > 0.0 else 'no'}"
+    return f"{words(name)} {counted(value)}"
 
 
 def environment() -> Environment:
@@ -162,7 +143,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"n": significant, "q": quantity, "count": counted, "words": words}
+    made.filters |= {"n": significant, "q": quantity, "count": counted, "words": words, "degree": degree}
+    made.filters |= {"named": named, "chips": chips_cell}
     return made
 
 

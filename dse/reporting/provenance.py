@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dse.analysis.comparison import Candidate, Comparison
@@ -22,9 +22,13 @@ __all__ = [
     "ProvenanceRow",
     "chip_rows",
     "entries_of",
+    "marked",
     "provenance_rows",
     "works_of",
 ]
+
+HYPOTHETICAL = "hypothetical"
+"""Kind of a figure that nobody has stated, and status of a chip that rests on such figures."""
 
 CHIP_COLUMNS = {
     "process.node": "node",
@@ -79,6 +83,19 @@ def entries_of(catalogue: Catalogue, comparison: Comparison, study: StudyRecord 
         except CatalogueError:
             continue
     return entries
+
+
+def marked(comparison: Comparison, catalogue: Catalogue) -> Comparison:
+    """The comparison with every chip that rests on a hypothetical figure called hypothetical, whatever it announces."""
+
+    def honest(candidate: Candidate) -> Candidate:
+        if candidate.status == FOUND:
+            return candidate
+        figures = catalogue.entry("chip", candidate.name).figures.values()
+        guessed = any(cited.kind == HYPOTHETICAL for cited in figures)
+        return replace(candidate, status=HYPOTHETICAL) if guessed else candidate
+
+    return replace(comparison, candidates=[honest(item) for item in comparison.candidates])
 
 
 def provenance_rows(

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 __all__ = [
     "ACCENT",
     "FAMILY_COLOURS",
+    "FOUND_COLOURS",
     "INK",
     "MUTED",
     "PART_COLOURS",
@@ -28,13 +29,14 @@ __all__ = [
 
 INK, MUTED, RULE, ACCENT = "#1f2328", "#6b7280", "#d9dce1", "#c2410c"
 FAMILY_COLOURS = {
-    "NVIDIA": "#5f8f4e",
-    "AMD": "#a8596b",
-    "Google": "#4a76b0",
-    "Amazon": "#b58a2e",
-    "Intel": "#3f95a5",
-    "other": "#85888f",
+    "NVIDIA": ("#2f7d32", "#8bb62c", "#12806a"),
+    "AMD": ("#a8325a", "#d16b8f"),
+    "Google": ("#2456a6", "#6aa0e0", "#3d3fa8"),
+    "Amazon": ("#b58a2e", "#d8b24a"),
+    "Intel": ("#138aa0", "#5fc0c9"),
+    "other": ("#7b4bb3", "#6b5344", "#111418", "#c257b8", "#8a8f98", "#a67c52"),
 }
+FOUND_COLOURS = (ACCENT, "#e8590c", "#9b1c1c", "#f08c00", "#7c2d12", "#e03131")
 PART_COLOURS = {
     "matrix": "#2f5d8a",
     "vector": "#7fa6cc",
@@ -68,7 +70,7 @@ PART_COLOURS = {
     "throttling": "#7c2d12",
     "prefill": "#b4b9c1",
     "handover": "#bfa8d1",
-    "idle": "#eceef1",
+    "idle": "#d6c7ae",
 }
 PART_NAMES = {
     "sram": "SRAM",

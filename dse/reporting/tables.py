@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
 
 from dse.analysis.comparison import Candidate, Comparison, Job
-from dse.best_mapping import evaluate_pairs
+from dse.best_mapping import OBJECTIVES, evaluate_pairs
 from dse.evaluate import LIMITS
 from dse.reporting.breakdown import SECONDS_PER_HOUR
 from dse.reporting.summary import binds, limit_numbers, mapping_text, reasons
@@ -20,8 +21,12 @@ __all__ = [
     "RankingRow",
     "Rejected",
     "StudyRecord",
+    "format_of",
+    "formats_of",
     "limit_rows",
     "modelled_costs",
+    "on_front",
+    "pools_of",
     "price_note",
     "price_source",
     "ranking",
@@ -39,7 +44,8 @@ class StudyRecord:
     storage: address of the store it can be resumed from; trials: a column per free field by dotted path, base
     units or names; values: a column per metric (tokens_per_dollar ...; memory_bandwidth and sram_capacity as
     resolved); feasible: whether each trial breaks no limit; reasons: a sentence for each that breaks one. All columns
-    in the order of the trials.
+    in the order of the trials. objectives: names of values, the first one ranks; starts: place of a trial -> the chip
+    of the catalogue that it began at; start_notes: those chips in words, with the fields that had to move.
     """
 
     name: str
@@ -51,6 +57,9 @@ class StudyRecord:
     values: dict[str, np.ndarray]
     feasible: np.ndarray
     reasons: list[str] = field(default_factory=list)
+    objectives: tuple[str, ...] = OBJECTIVES[:1]
+    starts: dict[int, str] = field(default_factory=dict)
+    start_notes: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -68,7 +77,9 @@ class RankingRow:
     """A feasible candidate of the ranking.
 
     price_source: 'market' or 'modelled'; usd_per_million and usd_per_hour (one chip) on the basis of the job;
-    usd_per_million_modelled: the same with the prices that follow from its cost; relative: USD over those of the first.
+    usd_per_million_modelled: the same with the prices that follow from its cost; value: of the objective [base units];
+    relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of chips, a prefill pool
+    of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives.
     """
 
     rank: int
@@ -76,18 +87,25 @@ class RankingRow:
     title: str
     status: str
     formats: str
+    weights: str
+    kv_cache: str
     chips: float
+    decode_chips: float
+    prefill_chips: float
+    deployment_usd: float
     mapping: str
     tokens_per_s_per_chip: float
     tokens_per_s_per_user: float
     time_to_first_token: float
     usd_per_million: float
     usd_per_million_modelled: float
+    value: float
     relative: float
     tokens_per_joule: float
     usd_per_hour: float
     price_source: str
     binds: str
+    on_front: bool
 
 
 @dataclass(frozen=True)
@@ -111,10 +129,23 @@ class Rejected:
     reasons: list[str]
 
 
+def format_of(candidate: Candidate, role: str) -> str:
+    """The format of 'weights', 'activations' or 'kv_cache': the one that is asked for, else the native one."""
+    native = candidate.values.get("matrix.native", "native")
+    return str(candidate.values.get(f"numerics.{role}", native))
+
+
 def formats_of(candidate: Candidate) -> str:
     """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree."""
-    names = [str(candidate.values.get(f"numerics.{role}", "native")) for role in ("weights", "activations", "kv_cache")]
+    names = [format_of(candidate, role) for role in ("weights", "activations", "kv_cache")]
     return names[0] if len(set(names)) == 1 else "/".join(names)
+
+
+def pools_of(candidate: Candidate) -> tuple[float, float]:
+    """Chips that decode (and prefill, where they share), and chips of a prefill pool of its own [1]."""
+    chips, share = float(candidate.metrics.chips), float(candidate.metrics.service.prefill_share)
+    decode = chips / (1.0 + share)
+    return (float(round(decode)), chips - round(decode)) if share > 0.0 else (chips, 0.0)
 
 
 def price_source(job: Job, candidate: Candidate) -> str:
@@ -135,36 +166,65 @@ def modelled_costs(job: Job, candidates: list[Candidate]) -> np.ndarray:
     return np.asarray(metrics.usd_per_output_token)
 
 
-def ranking(comparison: Comparison) -> list[RankingRow]:
-    """The feasible candidates, best first."""
+def on_front(values: np.ndarray) -> np.ndarray:
+    """Which points no other point beats or equals in every objective while beating it in one; (points,).
+
+    values: (points, objectives), larger is better.
+
+    >>> on_front(np.array([[3.0, 1.0], [2.0, 2.0], [1.0, 1.0]])).tolist()
+    [True, True, False]
+    """
+    least, most = values[:, None, :], values[None, :, :]
+    beaten = np.all(most >= least, axis=2) & np.any(most > least, axis=2)
+    return ~np.any(beaten, axis=1)
+
+
+def ranking(comparison: Comparison, objectives: Sequence[str] = ()) -> list[RankingRow]:
+    """The feasible candidates, best first; objectives: those of the front, only the job's when there are none."""
     job = comparison.job
     feasible = [candidate for candidate in comparison.candidates if candidate.feasible]
-    modelled = modelled_costs(job, feasible)
-    rows = []
-    for place, (candidate, cost) in enumerate(zip(feasible, modelled, strict=True)):
-        metrics = candidate.metrics
-        usd = float(metrics.usd_per_output_token)
-        row = RankingRow(
-            rank=place + 1,
-            name=candidate.name,
-            title=candidate.title,
-            status=candidate.status,
-            formats=formats_of(candidate),
-            chips=float(metrics.chips),
-            mapping=mapping_text(candidate.mapping),
-            tokens_per_s_per_chip=float(metrics.output_tokens_per_s) / float(metrics.chips),
-            tokens_per_s_per_user=float(metrics.output_tokens_per_s_per_user),
-            time_to_first_token=float(metrics.time_to_first_token),
-            usd_per_million=1e6 * usd,
-            usd_per_million_modelled=1e6 * float(cost),
-            relative=usd / float(feasible[0].metrics.usd_per_output_token),
-            tokens_per_joule=float(metrics.tokens_per_joule),
-            usd_per_hour=float(metrics.rate.chosen) * SECONDS_PER_HOUR,
-            price_source=price_source(job, candidate),
-            binds=binds(metrics),
-        )
-        rows.append(row)
-    return rows
+    if not feasible:
+        return []
+    names = list(objectives) or [job.objective]
+    values = np.array([[float(getattr(item.metrics, name)) for name in names] for item in feasible])
+    pairs = zip(feasible, modelled_costs(job, feasible).tolist(), on_front(values).tolist(), strict=True)
+    best = float(getattr(feasible[0].metrics, job.objective))
+    return [ranking_row(job, place + 1, best, *pair) for place, pair in enumerate(pairs)]
+
+
+def ranking_row(
+    job: Job, rank: int, best: float, candidate: Candidate, modelled_cost: float, front: bool
+) -> RankingRow:
+    """One candidate; best: the first one's value of the objective; modelled_cost: [USD per output token]."""
+    metrics = candidate.metrics
+    value = float(getattr(metrics, job.objective))
+    decode, prefill = pools_of(candidate)
+    return RankingRow(
+        rank=rank,
+        name=candidate.name,
+        title=candidate.title,
+        status=candidate.status,
+        formats=formats_of(candidate),
+        weights=format_of(candidate, "weights"),
+        kv_cache=format_of(candidate, "kv_cache"),
+        chips=float(metrics.chips),
+        decode_chips=decode,
+        prefill_chips=prefill,
+        deployment_usd=float(metrics.chips) * float(metrics.hardware.price),
+        mapping=mapping_text(candidate.mapping),
+        tokens_per_s_per_chip=float(metrics.output_tokens_per_s) / float(metrics.chips),
+        tokens_per_s_per_user=float(metrics.output_tokens_per_s_per_user),
+        time_to_first_token=float(metrics.time_to_first_token),
+        usd_per_million=1e6 * float(metrics.usd_per_output_token),
+        usd_per_million_modelled=1e6 * modelled_cost,
+        value=value,
+        relative=best / value,
+        tokens_per_joule=float(metrics.tokens_per_joule),
+        usd_per_hour=float(metrics.rate.chosen) * SECONDS_PER_HOUR,
+        price_source=price_source(job, candidate),
+        binds=binds(metrics),
+        on_front=front,
+    )
 
 
 BASES = {
@@ -187,17 +247,20 @@ def price_note(comparison: Comparison) -> str:
     return (
         f"{basis} Market and modelled prices are mixed: {counts['market']} chips at the market's price, which holds "
         f"the vendor's actual margin, and {counts['modelled']} at a price modelled from cost. The column 'modelled "
-        "price' has every chip at the modelled one, under the same mapping; where the two kinds meet, compare there."
+        "price', where there is room for it, has every chip at the modelled one, under the same mapping; where the two "
+        "kinds meet, compare there."
     )
 
 
 def limit_rows(candidate: Candidate) -> list[LimitRow]:
-    """Every limit of a candidate, the tightest first; those that the job does not set are left out."""
+    """Every limit of a candidate, the tightest first; those that do not apply to the job or the model are left out."""
     numbers = limit_numbers(candidate.metrics)
+    groups = float(candidate.mapping.expert_parallel)
+    numbers["layout"] = (groups, groups / (1.0 + float(candidate.metrics.limits.layout)), "1")
     rows = [
         LimitRow(name, *numbers[name], slack=-float(getattr(candidate.metrics.limits, name)))
         for name in LIMITS
-        if numbers[name][1] < 1e8 or numbers[name][2] == "bytes"
+        if (numbers[name][1] < 1e8 or numbers[name][2] == "bytes") and (name != "layout" or numbers[name][1] > 1.0)
     ]
     return sorted(rows, key=lambda row: row.slack)
 

@@ -6,7 +6,16 @@ import math
 
 from dse.units import readable
 
-__all__ = ["counted", "quantity", "significant", "spoken"]
+__all__ = ["MEASURES", "counted", "measured", "quantity", "significant", "spoken"]
+
+MEASURES = {
+    "tokens_per_dollar": (1e6, "M tokens/USD"),
+    "output_tokens_per_s_per_user": (1.0, "tokens/s per user"),
+    "tokens_per_joule": (1.0, "tokens/J"),
+}
+"""Objective -> size of its unit in base units, and the unit as it is written."""
+
+DAY = 86400.0
 
 
 def significant(value: float | int, digits: int = 3) -> str:
@@ -42,10 +51,24 @@ def counted(value: float | int) -> str:
 def quantity(value: float | int, dimension: str) -> str:
     """A value [base units] with three significant digits in a familiar unit, never with an exponent.
 
-    >>> quantity(2499.9, "mm2"), quantity(3.35e12, "bytes/s")
-    ('2,500 mm2', '3.35 TB/s')
+    A time beyond a day is said to be that: no request waits so long, and its digits mean nothing.
+
+    >>> quantity(2499.9, "mm2"), quantity(3.35e12, "bytes/s"), quantity(3.8e9, "s")
+    ('2,500 mm2', '3.35 TB/s', 'over a day')
     """
     if not math.isfinite(value):
         return "–"
+    if dimension == "s" and value > DAY:
+        return "over a day"
     number, _, unit = readable(float(f"{value:.3g}"), dimension, 12).partition(" ")
     return f"{float(f'{float(number):.3g}'):,.12g} {unit}".rstrip()
+
+
+def measured(objective: str, value: float | int) -> tuple[str, str]:
+    """The value of an objective and its unit as texts.
+
+    >>> measured("tokens_per_dollar", 18.58e6), measured("tokens_per_joule", 7.171)
+    (('18.6', 'M tokens/USD'), ('7.17', 'tokens/J'))
+    """
+    size, unit = MEASURES.get(objective, (1.0, objective.replace("_", " ")))
+    return significant(value / size), unit

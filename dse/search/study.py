@@ -26,6 +26,7 @@ from dse.catalogue.space import Space
 from dse.search.objective import limits_of, metric_of, objective_values, trial_record
 from dse.search.samplers import batch_size, calmly, choose, make_sampler
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
+from dse.search.start_points import START, StartPoint
 from dse.search.storage import find_study, study_names
 
 __all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "run"]
@@ -125,11 +126,26 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
     return working
 
 
+def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job) -> None:
+    """Put start points before everything that the sampler will propose; each is marked in its user attributes.
+
+    With several objectives they are tried under the loosest limit on the time per output token.
+    """
+    target = {} if len(plan.objectives) == 1 else {TARGET: loosest_target(job)}
+    for point in starts:
+        working.enqueue_trial(point.params | target, user_attrs={START: point.record})
+
+
+def loosest_target(job: Job) -> float:
+    """The highest limit on the time per output token that a trial of several objectives may set itself [s]."""
+    return min(float(job.requests.time_per_output_token), SLOWEST)
+
+
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
     if len(plan.objectives) == 1:
         return float(job.requests.time_per_output_token)
-    slowest = min(float(job.requests.time_per_output_token), SLOWEST)
+    slowest = loosest_target(job)
     return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
 
 
@@ -186,10 +202,12 @@ def run(
     library: Library,
     trials: int,
     report: Callable[[Progress], None] = unreported,
+    starts: Sequence[StartPoint] = (),
 ) -> Progress:
     """Run so many more trials of a study; what is told is in the storage, batch by batch.
 
-    The same plan gives the same trials. CatalogueError when the space has changed since the study was begun.
+    starts: designs that a new study tries before it samples any. The same plan gives the same trials.
+    CatalogueError when the space has changed since the study was begun.
     """
     plan = plan_in(durable)
     if plan.digest != digest(space, job):
@@ -206,6 +224,8 @@ def run(
     working = working_copy(durable, plan)
     state = progress_of(working)
     report(state)
+    if state.done == 0:
+        enqueue(working, starts, plan, job)
     left = trials
     while left > 0:
         size = min(batch_size(plan.sampler), left)

@@ -226,7 +226,8 @@ def run_pass(
         + demand.far_bytes * energy.far_memory
         + size * sum(getattr(talk, name).energy for name in spent)
     )
-    step = chip.execution.step_time / mapping.pipeline_parallel
+    host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
+    step = host / mapping.pipeline_parallel
     free = demand.time + sent - hidden + step
     budget = jnp.maximum(chip.package.power_limit - static, 1e-3 * chip.package.power_limit)
     time = jnp.maximum(free, dynamic / budget)

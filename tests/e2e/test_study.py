@@ -60,6 +60,21 @@ def test_a_study_ends_with_a_ranking_and_a_report(finished: Path) -> None:
     assert all(row["reasons"] for row in ranking if not row["feasible"])
 
 
+def test_a_study_begins_at_the_chips_inside_its_space(finished: Path) -> None:
+    result = json.loads((finished / "result.json").read_text())
+    assert [note.split()[0] for note in result["start_points"]] == ["matx-one"]
+    first = trials_in(finished, "first")[0]
+    assert first["design.sram.capacity"] == 1.4e9
+    assert first["design.scale_up.domain"] == 512
+    (course,) = result["convergence"]
+    best = max(row["value.tokens_per_dollar"] for row in trials_in(finished, "first") if row["feasible"])
+    assert course["whole"] == best
+    assert best >= first["value.tokens_per_dollar"]
+    status = {row["chip"]: row["status"] for row in result["ranking"]}
+    assert status["matx-one"] == status["lemurian-pal"] == "hypothetical"
+    assert status["h100-sxm"] == "shipping"
+
+
 def test_the_found_chip_reads_back_to_the_same_numbers(finished: Path) -> None:
     result = json.loads((finished / "result.json").read_text())
     found = next(row for row in result["ranking"] if row["chip"] == "sram-vs-hbm-best")
@@ -110,7 +125,11 @@ def test_infeasible_trials_have_an_excess_and_no_value(finished: Path) -> None:
 
 def test_a_study_is_shown_with_units(finished: Path) -> None:
     text = dse("study", "show", "first", cwd=finished)
-    for pattern in (r"best +[0-9.]+ USD/Mtok \(trial", r"matrix\.clock +[0-9.]+ [MG]Hz", r"package\.tdp +[0-9.]+ k?W"):
+    for pattern in (
+        r"best +[0-9.]+ M tokens/USD \(trial",
+        r"matrix\.clock +[0-9.]+ [MG]Hz",
+        r"package\.tdp +[0-9.]+ k?W",
+    ):
         assert re.search(pattern, text), pattern
     for pattern in (
         r"time per output token +[0-9.]+ ms",
@@ -120,7 +139,7 @@ def test_a_study_is_shown_with_units(finished: Path) -> None:
         assert re.search(pattern, text), pattern
     assert not re.search(r"\d{7}|e[+-]\d\d|\{|\[", text)
     assert re.search(
-        r"^first  48 trials, \d+ feasible, best [0-9.]+ USD/Mtok$", dse("study", "list", cwd=finished), re.M
+        r"^first  48 trials, \d+ feasible, best [0-9.]+ M tokens/USD$", dse("study", "list", cwd=finished), re.M
     )
 
 
@@ -153,9 +172,10 @@ def test_nothing_but_one_line_is_told_while_a_study_runs(finished: Path) -> None
         check=True,
         env=os.environ | {"COLUMNS": "80"},
     )
-    (line,) = done.stderr.strip().splitlines()
+    name, line = done.stderr.strip().splitlines()
+    assert name == "study first"
     assert "0/0" in line
-    assert re.search(r"best [0-9.]+ USD/Mtok \(#\d+\), \d+ feasible", line)
+    assert re.search(r"best [0-9.]+ M tokens/USD \(#\d+\), \d+ feasible", line)
     (command,) = json.loads((finished / "result.json").read_text())["evaluate"]
     assert command in done.stdout
 
@@ -164,7 +184,9 @@ def test_nothing_but_one_line_is_told_while_a_study_runs(finished: Path) -> None
 def test_the_line_of_a_long_study_fits_a_terminal(objective: str) -> None:
     console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
     with bar_of(console) as bar:
-        text = state_text(Progress(100_000, 99_999, 123.456, 99_999), objective)
+        text = state_text(
+            Progress(100_000, 99_999, 123.4e6 if objective == OBJECTIVES[0] else 123.4, 99_999), objective
+        )
         bar.add_task("", total=100_000, completed=100_000, best=text)
     line = console.file.getvalue().split("\r")[-1].splitlines()[0]
     assert "99999 feasible" in line

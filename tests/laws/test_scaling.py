@@ -67,6 +67,7 @@ INPUTS = {
     "numerics.activation": BYTES,
     "execution.operator_time": SECOND,
     "execution.step_time": SECOND,
+    "execution.sequence_time": SECOND,
     "execution.request_time": SECOND,
     "execution.collective_time": SECOND,
     "price.buy": USD,
