@@ -255,7 +255,7 @@ def exact(value: float, dimension: str) -> str:
     Where no decimal in that unit reads back the same, the next smaller familiar unit is tried, down to the base unit.
 
     >>> exact(133429087089207.67, "bytes/s"), exact(133.429e12, "bytes/s")
-    ('133429.08708920767 GB/s', '133.429 TB/s')
+    ('133429087.08920768 MB/s', '133.429 TB/s')
     """
     fitting = fitting_unit(value, dimension)
     units = [unit for unit in units_of(dimension) if UNITS[dimension][unit] <= UNITS[dimension][fitting]]

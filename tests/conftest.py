@@ -6,3 +6,5 @@ from jaxtyping import install_import_hook
 install_import_hook("dse", "beartype.beartype")
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
+
+pytest_plugins = ["catalogue_files"]

@@ -63,3 +63,13 @@ def test_prefers_a_unit_that_people_read() -> None:
     assert units.readable(0.05, "s") == "50 ms"
     assert units.readable(0.0, "W") == "0 W"
     assert units.exact(528.0, "1") == "528"
+
+
+@given(st.floats(min_value=1e9, max_value=9e13))
+def test_rounded_numbers_are_written_short(value: float) -> None:
+    for dimension in ("bytes/s", "bytes", "1/s"):
+        rounded = units.rounded(value, dimension)
+        text = units.exact(rounded, dimension)
+        assert units.parse(text, dimension) == rounded
+        assert len(text.split()[0].replace(".", "")) <= 7
+        assert math.isclose(rounded, value, rel_tol=1e-5)

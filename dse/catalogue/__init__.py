@@ -5,7 +5,7 @@ Nothing here imports JAX; the arrays are built in dse.catalogue.build, which doe
 
 from __future__ import annotations
 
-from dse.catalogue.check import check
+from dse.catalogue.check import check, taken_name
 from dse.catalogue.count import matrix_parameters, other_parameters, parameters
 from dse.catalogue.errors import CatalogueError, Problem, nearest
 from dse.catalogue.fields import Choices, Range
@@ -38,6 +38,7 @@ __all__ = [
     "other_parameters",
     "parameters",
     "resolve",
+    "taken_name",
     "used_sources",
     "write_chip",
 ]

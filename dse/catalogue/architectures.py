@@ -12,30 +12,64 @@ __all__ = ["ARCHITECTURES", "Config", "Sizes"]
 Sizes = dict[str, Any]
 
 
+MOST_LAYERS = 10_000
+MOST = 1_000_000_000
+"""Largest sizes that are no slip of the pen [1]; the largest published model has 1e3 layers, and sizes of 1e6."""
+
+
 class Config:
-    """Keys of a config.json; what is missing or no whole number is collected in `problems`."""
+    """Keys of a config.json; what is missing or out of range is collected in `problems`, each fault once."""
 
     def __init__(self, raw: dict[str, Any], file: str) -> None:
         self.raw, self.file = raw, file
-        self.problems: list[Problem] = []
+        self.found: dict[Problem, None] = {}
 
-    def count(self, *keys: str, default: int | None = None) -> int:
-        """The whole number under the first key that is there; a fault when none is and there is no default."""
+    @property
+    def problems(self) -> list[Problem]:
+        """What was found wrong so far."""
+        return list(self.found)
+
+    def wrong(self, rule: str, key: str, value: object = None, way_out: str = "") -> None:
+        """Keep a fault of a key."""
+        self.found[Problem(rule, self.file, key, "" if value is None else repr(value), way_out=way_out)] = None
+
+    def count(self, *keys: str, default: int | None = None, least: int = 1) -> int:
+        """The whole number under the first key that is there; a fault when none is and there is no default.
+
+        least: smallest number that means something [1].
+        """
         for key in keys:
-            value = self.raw.get(key)
-            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            value, most = self.raw.get(key), MOST_LAYERS if "layer" in key else MOST
+            if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
                 return value
             if value is not None:
-                self.problems.append(Problem("must be a whole number", self.file, key, repr(value)))
+                self.wrong(f"must be a whole number from {least} to {most:,}", key, value)
                 return 1
         if default is None:
-            self.problems.append(Problem("missing", self.file, keys[0]))
+            self.wrong("missing", keys[0], way_out=f"or {' or '.join(keys[1:])}" if keys[1:] else "")
             return 1
         return default
 
     def flag(self, key: str, default: bool) -> bool:
         """The flag under a key, as the architecture's own default has it when it is absent."""
-        return bool(self.raw.get(key, default))
+        value = self.raw.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.wrong("must be true or false", key, value)
+        return value if isinstance(value, bool) else default
+
+    def is_known(self, size: int) -> bool:
+        """Whether a size is the configuration's own, and not the 1 that stands for a faulty one."""
+        return size != 1 or not self.found
+
+    def divides(self, part: int, whole: int, key: str, of: str) -> None:
+        """Keep a fault unless the first number, under its key, divides the second."""
+        if self.is_known(whole) and whole % part:
+            self.wrong(f"must divide {of} = {whole}", key, part)
+
+    def at_most(self, part: int, whole: int, key: str, of: str) -> None:
+        """Keep a fault unless the first number, under its key, is at most the second."""
+        if self.is_known(whole) and part > whole:
+            self.wrong(f"must be at most {of} = {whole}", key, part)
 
 
 def architecture(config: Config, **given: Any) -> Sizes:
@@ -60,18 +94,28 @@ def attention(config: Config, **given: Any) -> Sizes:
     """Attention with key-value heads in every layer; `given` replaces what most architectures have."""
     heads = config.count("num_attention_heads", "n_head")
     layers = config.count("num_hidden_layers", "n_layer")
+    kv_heads = config.count("num_key_value_heads", default=heads)
+    config.divides(kv_heads, heads, "num_key_value_heads", "num_attention_heads")
     usual: Sizes = {
         "layers": layers,
         "window_layers": 0,
         "window": 0,
         "heads": heads,
-        "kv_heads": config.count("num_key_value_heads", default=heads),
-        "head_dim": config.count("head_dim", default=config.count("hidden_size", "n_embd", "n_embed") // max(heads, 1)),
+        "kv_heads": kv_heads,
+        "head_dim": head_dim(config, heads),
         "qk_norm": False,
         "sinks": False,
         "output_bias": False,
     }
     return usual | given
+
+
+def head_dim(config: Config, heads: int) -> int:
+    """Size of a head: its own, else the model's width over the number of heads."""
+    hidden = config.count("hidden_size", "n_embd", "n_embed")
+    if config.raw.get("head_dim") is None:
+        config.divides(heads, hidden, "num_attention_heads", "hidden_size")
+    return config.count("head_dim", default=hidden // heads)
 
 
 def windows(config: Config, pattern: int = 0) -> Sizes:
@@ -80,7 +124,7 @@ def windows(config: Config, pattern: int = 0) -> Sizes:
     if not window:
         return {}
     listing = config.raw.get("layer_types")
-    every = config.count("sliding_window_pattern", default=pattern)
+    every = config.count("sliding_window_pattern", default=pattern, least=0)
     if isinstance(listing, list):
         windowed = sum(kind == "sliding_attention" for kind in listing)
     else:
@@ -96,7 +140,9 @@ def dense(config: Config, gated: bool = True, layers: int | None = None) -> Size
 
 def experts(config: Config, **given: Any) -> Sizes:
     """Expert layers; `given` has their number, count and width."""
-    usual: Sizes = {"active": config.count("num_experts_per_tok"), "shared_width": 0, "gated": True}
+    active = config.count("num_experts_per_tok")
+    config.at_most(active, given["count"], "num_experts_per_tok", "the number of experts")
+    usual: Sizes = {"active": active, "shared_width": 0, "gated": True}
     return usual | given | {key: given.get(key, False) for key in ("router_bias", "bias")}
 
 
@@ -212,7 +258,7 @@ def falcon(config: Config) -> dict[str, Sizes]:
     whole = architecture(config, norm="layer", biases=biases, tied_embeddings=tied, parallel_block=parallel)
     return {
         "architecture": whole | {"norms_per_layer": norms},
-        "attention": attention(config, kv_heads=kv_heads, head_dim=hidden // max(heads, 1)),
+        "attention": attention(config, kv_heads=kv_heads, head_dim=hidden // heads),
         "feed_forward": {
             "layers": layers,
             "width": config.count("ffn_hidden_size", default=4 * hidden),
@@ -226,7 +272,7 @@ def opt(config: Config) -> dict[str, Sizes]:
     hidden = config.count("hidden_size")
     if config.count("word_embed_proj_dim", default=hidden) != hidden:
         rule = "an embedding narrower than the model cannot be described"
-        config.problems.append(Problem(rule, config.file, "word_embed_proj_dim"))
+        config.wrong(rule, "word_embed_proj_dim")
     positions = config.count("max_position_embeddings") + 2
     tied = config.flag("tie_word_embeddings", True)
     whole = architecture(config, positions=positions, norm="layer", biases="all", tied_embeddings=tied)
@@ -261,23 +307,24 @@ def deepseek(router_bias: bool) -> Callable[[Config], dict[str, Sizes]]:
 
     def tables(config: Config) -> dict[str, Sizes]:
         """The tables of one model of the family; extra layers for multi-token prediction are left out."""
-        layers, plain = config.count("num_hidden_layers"), config.count("first_k_dense_replace", default=0)
+        layers, plain = config.count("num_hidden_layers"), config.count("first_k_dense_replace", default=0, least=0)
+        config.at_most(plain, layers, "first_k_dense_replace", "num_hidden_layers")
         width = config.count("moe_intermediate_size")
         expert = experts(
             config,
             layers=layers - plain,
             count=config.count("n_routed_experts"),
             width=width,
-            shared_width=width * config.count("n_shared_experts", default=0),
+            shared_width=width * config.count("n_shared_experts", default=0, least=0),
             router_bias=router_bias,
         )
         latent = {
             "layers": layers,
             "heads": config.count("num_attention_heads"),
-            "query_rank": config.count("q_lora_rank", default=0),
+            "query_rank": config.count("q_lora_rank", default=0, least=0),
             "kv_rank": config.count("kv_lora_rank"),
             "nope_dim": config.count("qk_nope_head_dim"),
-            "rope_dim": config.count("qk_rope_head_dim"),
+            "rope_dim": config.count("qk_rope_head_dim", least=0),
             "value_dim": config.count("v_head_dim"),
         }
         found = {"architecture": architecture(config), "latent_attention": latent}
@@ -310,7 +357,7 @@ def mamba(config: Config) -> dict[str, Sizes]:
         "state": config.count("state_size", default=16),
         "heads": 0,
         "groups": 1,
-        "convolution": config.count("conv_kernel", default=4),
+        "convolution": config.count("conv_kernel", default=4, least=0),
         "step_rank": -(-hidden // 16) if rank == "auto" else config.count("time_step_rank"),
     }
     tied = config.flag("tie_word_embeddings", True)

@@ -11,7 +11,7 @@ from dse.catalogue.locate import SHELVES, aliases_of, head_of
 from dse.catalogue.read import read_toml
 from dse.catalogue.store import Catalogue
 
-__all__ = ["check"]
+__all__ = ["check", "taken_name"]
 
 
 def check(paths: Iterable[Path] | None, catalogue: Catalogue) -> list[Problem]:
@@ -86,6 +86,21 @@ def clashes_of_kind(kind: str, checked: list[Path], catalogue: Catalogue) -> lis
             way_out = "give every entry a name and aliases of its own"
             problems.append(Problem(f"is also in {other}", str(mine[-1]), "name", repr(alias), way_out=way_out))
     return problems
+
+
+def taken_name(kind: str, name: str, output: Path | None, catalogue: Catalogue) -> list[Problem]:
+    """What stands against a new entry of this name in this file: the file is there, its name is another, or taken."""
+    faults = []
+    file = "" if output is None else str(output)
+    if output is not None and output.exists():
+        faults.append(Problem("is there already", file, way_out="give another --output, or --force to overwrite it"))
+    if output is not None and output.stem != name:
+        faults.append(Problem("must be the name of the file", file, "name", repr(name), way_out="leave --name out"))
+    for path in aliases_of(catalogue.files(kind)).get(name, {}):
+        if output is None or path.resolve() != output.resolve():
+            way_out = "give another --name, or --force"
+            faults.append(Problem(f"is in the catalogue already, in {path}", file, "name", repr(name), way_out=way_out))
+    return faults
 
 
 def aliases_of_paths(paths: Iterable[Path]) -> dict[str, dict[Path, None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -210,12 +211,12 @@ def condition_faults(entry: Entry, names: Names) -> Iterator[Problem]:
 def called_otherwise(entry: Entry, key: str, path: str, values: Iterable[object], names: Names) -> Iterator[Problem]:
     """A fault for each name in a condition that the field at a path has under another of its aliases only."""
     spec, choices = spec_of("space", path), possible(entry, path)
-    for value in values:
-        for choice in choices if spec is not None and value not in choices else ():
-            with suppress(CatalogueError):
-                if place_of(spec.names, str(choice), names) == place_of(spec.names, str(value), names):
-                    rule = f"never holds: {path} has it under another name"
-                    yield Problem(rule, str(entry.path), key, repr(value), nearest=str(choice))
+    what = "" if spec is None else spec.names
+    for value, choice in itertools.product(values, choices):
+        with suppress(CatalogueError):
+            if value not in choices and place_of(what, str(choice), names) == place_of(what, str(value), names):
+                rule = f"never holds: {path} has it under another name"
+                yield Problem(rule, str(entry.path), key, repr(value), nearest=str(choice))
 
 
 def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dse.catalogue.architectures import ARCHITECTURES, Config, Sizes
+from dse.catalogue.consistency import transformer_faults
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.read import parse_entry, read_text
@@ -15,8 +17,8 @@ from dse.catalogue.write import quoted
 __all__ = ["import_config"]
 
 
-def import_config(path: Path, name: str = "") -> str:
-    """The text of a transformer file from a Hugging Face config.json.
+def import_config(path: Path, name: str = "") -> tuple[str, str]:
+    """The text of a transformer file from a Hugging Face config.json, and the name that it gives the model.
 
     name: of the new entry, by default that of the folder. CatalogueError for unreadable JSON, an unknown
     architecture (with those that are known) and missing or odd sizes.
@@ -29,16 +31,18 @@ def import_config(path: Path, name: str = "") -> str:
         model_type = str(nested.get("model_type", model_type))
     if model_type not in ARCHITECTURES:
         close = nearest(model_type, ARCHITECTURES)
-        known = listed(ARCHITECTURES, 60)
+        known = listed(ARCHITECTURES, near=model_type)
         raise CatalogueError([Problem("unknown architecture", str(path), "model_type", repr(model_type), known, close)])
     config = Config(raw, str(path))
     try:
         tables = ARCHITECTURES[model_type](config)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise CatalogueError([*config.problems, Problem(f"has impossible sizes ({error})", str(path))]) from error
+    except (TypeError, ValueError) as error:  # a list or table where the architecture has a number
+        problems = config.problems or [Problem(f"has keys of the wrong kind ({error})", str(path))]
+        raise CatalogueError(problems) from error
     if config.problems:
         raise CatalogueError(config.problems)
-    return checked_text(tables, name or entry_name(path, raw), path)
+    own = name or entry_name(path, raw)
+    return checked_text(tables, own, path), own
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -62,9 +66,16 @@ def entry_name(path: Path, raw: dict[str, Any]) -> str:
 
 def checked_text(tables: dict[str, Sizes], name: str, path: Path) -> str:
     """The file, once it has been read back, with the number of parameters that its sizes give."""
-    placeholder = transformer_text(tables, name, path, 1)
-    count = parameters(parse_entry(placeholder, Path(f"{name}.toml"), "transformer").values)
-    return transformer_text(tables, name, path, count)
+    try:
+        draft = parse_entry(transformer_text(tables, name, path, 1), Path(f"{name}.toml"), "transformer")
+        text = transformer_text(tables, name, path, parameters(draft.values))
+        faults = list(transformer_faults(parse_entry(text, draft.path, "transformer")))
+    except CatalogueError as error:
+        faults, text = error.problems, ""
+    if faults:
+        way_out = "these sizes follow from the configuration"
+        raise CatalogueError(replace(fault, file=str(path), way_out=fault.way_out or way_out) for fault in faults)
+    return text
 
 
 def transformer_text(tables: dict[str, Sizes], name: str, path: Path, count: int) -> str:

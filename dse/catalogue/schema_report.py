@@ -22,5 +22,5 @@ class ReportDocument(Document):
     price_basis: Words
     objectives: Annotated[tuple[str, ...], Field(min_length=1)]
     sampler: Words
-    seed: Annotated[int, Field(ge=0)]
-    trials: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    trials: Annotated[int, Field(ge=1, le=1_000_000)]

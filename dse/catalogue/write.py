@@ -14,7 +14,7 @@ from dse.catalogue.read import Entry, Flat
 from dse.catalogue.schema import spec_of, specs_of_kind
 from dse.catalogue.store import Catalogue
 
-__all__ = ["chip_text", "quoted", "write_chip"]
+__all__ = ["chip_text", "quoted", "write_chip", "write_text"]
 
 
 def write_chip(
@@ -33,12 +33,17 @@ def write_chip(
     """
     text = chip_text(values, path.stem, title=title, note=note, vendor=vendor)
     entry = checked_entry(text, path, catalogue, "chip")
+    write_text(path, text)
+    return entry
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, and its folder where there is none; CatalogueError when that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
-    return entry
 
 
 def chip_text(

@@ -49,7 +49,8 @@ def show_command(
     for row in found["values"]:
         place = ", ".join(part for part in (row.get("source"), row.get("at")) if part)
         note = f" - {row['note']}" if row.get("note") else ""
-        say(f"  {row['key']:{width}}  {row['text']:<18}  {row['kind']}{f' [{place}]' if place else ''}{note}")
+        when = f" when {row['when']}, otherwise {row['otherwise']}" if row.get("when") else ""
+        say(f"  {row['key']:{width}}  {row['text']:<18}  {row['kind']}{f' [{place}]' if place else ''}{when}{note}")
     say("sources")
     for work in found["sources"]:
         say(f"  [{work['key']}] {work['title']}; {work['locator']}; {work['date']}")
@@ -78,22 +79,32 @@ def check_command(
 
 def import_command(
     config: Annotated[Path, typer.Argument(help="A Hugging Face config.json.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the new entry; by default that of the folder.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Of the new entry; by default the file's or the folder's.")] = "",
     output: Annotated[Path | None, typer.Option("--output", help="File to write; standard output when absent.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file, or use a name that is taken.")] = False,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Turn a Hugging Face config.json into a transformer file."""
-    from dse.catalogue import CatalogueError, Problem, import_config
+    from dse.catalogue import CatalogueError, import_config, open_catalogue, taken_name
+    from dse.catalogue.write import write_text
 
-    text = import_config(config, name)
+    named = name or (output.stem if output is not None and output.suffix == ".toml" else "")
+    text, own = import_config(config, named)
+    faults = [] if force else taken_name("transformer", own, output, open_catalogue(catalogue))
     if output is None:
+        for fault in faults:
+            sys.stderr.write(f"note: {fault}\n")
+    elif faults:
+        raise CatalogueError(faults)
+    else:
+        write_text(output, text)
+    if as_json:
+        print_json({"name": own, "output": None if output is None else str(output), "text": text})
+    elif output is None:
         sys.stdout.write(text)
-        return
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(output))]) from error
-    say(f"wrote {output}")
+    else:
+        say(f"wrote {output}")
 
 
 def add_to(app: Any) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dse.commands.options import (
+    MOST,
+    MOST_CHIPS,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 
-def degree(flag: str, text: str) -> Any:
+def degree(flag: str, text: str, most: int = MOST_CHIPS) -> Any:
     """An optional whole number of the mapping."""
-    return typer.Option(flag, min=1, help=f"{text}; the best one when absent.")
+    return typer.Option(flag, min=1, max=most, help=f"{text}; the best one when absent.")
 
 
 def evaluate_command(
-    chip: Annotated[str, typer.Option("--chip", help="A chip of the catalogue.")],
+    chip: Annotated[str, typer.Option("--chip", help="A chip: a name, or the path of a .toml file.")],
     model: ModelOption,
     traffic: TrafficOption = "chat",
     chips: Annotated[int | None, degree("--chips", "Chips of the deployment")] = None,
@@ -41,8 +43,8 @@ def evaluate_command(
     experts: Annotated[int | None, degree("--ep", "Expert parallel")] = None,
     data: Annotated[int | None, degree("--dp", "Data parallel (attention)")] = None,
     context: Annotated[int | None, degree("--cp", "Context parallel")] = None,
-    batch: Annotated[int | None, degree("--batch", "Sequences in decode")] = None,
-    prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass")] = None,
+    batch: Annotated[int | None, degree("--batch", "Sequences in decode", MOST)] = None,
+    prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass", MOST)] = None,
     pools: Annotated[bool | None, typer.Option("--separate-pools/--shared-pool", help="Prefill on own chips.")] = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
@@ -55,7 +57,10 @@ def evaluate_command(
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One chip on one job, under its best mapping or the one that is given."""
+    """One chip on one job, under its best mapping or the one that is given.
+
+    A chip that cannot do the job is an answer too: exit status 0, "feasible": false, and the reasons.
+    """
     from dse.catalogue import open_catalogue
     from dse.reporting.summary import metrics_json
 
@@ -70,8 +75,10 @@ def evaluate_command(
         "prefill_tokens": prefill,
         "disaggregated": None if pools is None else int(pools),
     }
+    model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations or weights}
     job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
+    chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
         print_json(
@@ -98,6 +105,7 @@ def restricted_job(
     wanted = {name: float(value) for name, value in given.items() if value is not None}
     if not wanted and chips is None:
         return job
+    check_experts(given["expert_parallel"], job)
     mappings = mapping_lattice(job.transformer, job.requests, chips or most, wanted, exactly=chips is not None)
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
         text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
@@ -108,6 +116,21 @@ def restricted_job(
         )
         raise CatalogueError([Problem(rule, value=text, way_out="leave one of them open")])
     return replace(job, mappings=mappings)
+
+
+def check_experts(asked: int | None, job: Job) -> None:
+    """CatalogueError when experts shall be dealt to more groups than the model has experts."""
+    from dse.catalogue import CatalogueError, Problem
+
+    experts = job.transformer.experts
+    held = int(experts.count) if float(experts.layers) > 0 else 0
+    if asked is None or asked <= max(held, 1):
+        return
+    if held:
+        rule, way_out = f"{job.model} has {held} experts in a layer, to deal to no more groups than that", ""
+    else:
+        rule, way_out = f"{job.model} has no experts to deal out", "leave --ep out, or take a mixture of experts"
+    raise CatalogueError([Problem(rule, key="--ep", value=str(asked), way_out=way_out)])
 
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
@@ -162,7 +185,7 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
 def compare_command(
     model: ModelOption,
     traffic: TrafficOption = "chat",
-    chips: Annotated[str, typer.Option("--chips", help="Names with commas, or `all`.")] = "all",
+    chips: Annotated[str, typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`.")] = "all",
     price_basis: PriceBasisOption = "tco",
     objective: Annotated[
         str, typer.Option("--objective", help="What the best mapping maximises.")
@@ -180,11 +203,12 @@ def compare_command(
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
+    model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
     names = (
         [entry["name"] for entry in list_entries("chip", found)]
         if chips == "all"
-        else [n.strip() for n in chips.split(",")]
+        else [found.adopt("chip", n.strip()) for n in chips.split(",")]
     )
     comparison = marked(compare(found, job, names), found)
     page: Path | None = None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dse.catalogue import Catalogue
 
 __all__ = [
+    "MOST",
+    "MOST_CHIPS",
     "CatalogueOption",
     "ChipsLimit",
     "JsonOption",
@@ -28,16 +30,24 @@ __all__ = [
     "say",
 ]
 
+MOST = 1_000_000
+"""Largest count that an option takes: sequences, tokens, trials [1]."""
+
+MOST_CHIPS = 65_536
+"""Most chips that one may ask for: every way to divide them is tried [1]."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 CatalogueOption = Annotated[
     Path | None, typer.Option("--catalogue", metavar="DIR", help="Your own folder with models/ and search_spaces/.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", help="A transformer of the catalogue.")]
-TrafficOption = Annotated[str, typer.Option("--traffic", help="A traffic of the catalogue.")]
+ModelOption = Annotated[str, typer.Option("--model", help="A transformer: a name, or the path of a .toml file.")]
+TrafficOption = Annotated[str, typer.Option("--traffic", help="A traffic: a name, or the path of a .toml file.")]
 PriceBasisOption = Annotated[
     str, typer.Option("--price-basis", help="make, buy, rent or tco: what a dollar of the comparison pays for.")
 ]
-ChipsLimit = Annotated[int, typer.Option("--most-chips", min=1, help="Most chips that one deployment may use.")]
+ChipsLimit = Annotated[
+    int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")
+]
 
 
 def without_nonsense(value: Any) -> Any:

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import CatalogueOption, ChipsLimit, JsonOption, print_json, print_ranking, print_wrapped, say
+from dse.commands.options import (
+    MOST,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    print_json,
+    print_ranking,
+    print_wrapped,
+    say,
+)
+from dse.commands.progress import open_job, run_with_progress
 
 if TYPE_CHECKING:
     import optuna
 
     from dse.analysis.comparison import Comparison, Job
     from dse.catalogue import Catalogue, Space
-    from dse.search.study import Progress
 
 __all__ = ["add_to"]
 
@@ -33,57 +42,14 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
-    """Space and job that a study was begun with."""
-    from dse.analysis.comparison import job_of
-    from dse.catalogue import load_space
-    from dse.search.study import plan_in
+def finish(
+    catalogue: Catalogue, study: optuna.Study, storage: str, report: Path | None, own: Path | None, as_json: bool
+) -> None:
+    """Compare what was found with the chips of the catalogue, write chip file and report, print the ranking.
 
-    plan = plan_in(study)
-    space = load_space(plan.space, catalogue)
-    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
-
-
-def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
-    """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from dse.reporting.text import measured
-    from dse.search.start_points import start_points
-    from dse.search.study import plan_in, progress_of, run
-
-    space, job = open_job(catalogue, study)
-    objective = plan_in(study).objectives[0]
-    before = progress_of(study)
-    console = Console(stderr=True)
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    columns = (BarColumn(bar_width=10), MofNCompleteColumn(), *times, TextColumn("{task.description}"))
-    if not silent:
-        console.print(f"study {study.study_name}", highlight=False)
-    with Progress(*columns, console=console, disable=silent) as bar:
-        task = bar.add_task("", total=trials)
-
-        def told(state: Progress) -> None:
-            best = f"best {' '.join(measured(objective, state.best))}" if state.feasible else "none feasible yet"
-            bar.update(task, completed=state.done - before.done, description=f"{best}, {state.feasible} feasible")
-
-        try:
-            return run(study, space, job, catalogue.library, trials, told, start_points(space, catalogue))
-        except KeyboardInterrupt:
-            say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
-            raise
-
-
-def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path | None, as_json: bool) -> None:
-    """Compare what was found with the chips of the catalogue, write chip file and report, print the ranking."""
+    own: the user's folder, as it was given.
+    """
+    from dse.commands.again import evaluation_command
     from dse.reporting import write_report
     from dse.reporting.convergence import convergence, convergence_lines, start_text
     from dse.reporting.provenance import marked
@@ -94,6 +60,11 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
     comparison = marked(compared(catalogue, study, space, job, folder), catalogue)
     record = study_record(study, space, storage, catalogue)
     page = write_report(folder, comparison, record, catalogue)
+    again = [
+        evaluation_command(one, job, folder / "chips" / f"{one.name}.toml", own)
+        for one in comparison.candidates
+        if one.status == "found"
+    ]
     if as_json:
         from dse.reporting.summary import metrics_json
 
@@ -106,6 +77,7 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
                 "convergence": [one._asdict() | {"improving": one.improving} for one in convergence(record)],
                 "start_points": record.start_notes,
                 "report": str(page),
+                "evaluate": again,
                 "ranking": rows,
             }
         )
@@ -115,6 +87,9 @@ def finish(catalogue: Catalogue, study: optuna.Study, storage: str, report: Path
         print_wrapped(line)
     say(f"chip files: {folder / 'chips'}")
     say(f"report:     {page}")
+    say("the same numbers from the chip file:")
+    for command in again:
+        say(f"  {command}")
 
 
 def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, folder: Path) -> Comparison:
@@ -135,13 +110,13 @@ def run_command(
     space: Annotated[str, typer.Argument(help="A search space of the catalogue.")],
     model: Annotated[str | None, typer.Option("--model", help="Default: the space's.")] = None,
     traffic: Annotated[str | None, typer.Option("--traffic", help="Default: the space's.")] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Designs to try.")] = 300,
+    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try.")] = 300,
     sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
     objective: Annotated[
         list[str] | None, typer.Option("--objective", help="Once, or several times for a Pareto search.")
     ] = None,
     price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.")] = 0,
     study: Annotated[str | None, typer.Option("--study", help="Name; a new one when absent.")] = None,
     storage: StorageOption = DEFAULT_STORAGE,
     report: ReportOption = None,
@@ -165,13 +140,13 @@ def run_command(
     plan = plan_of(box, job, wanted, sampler, seed, trials)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, as_json)
+    finish(found, durable, storage, report, catalogue, as_json)
 
 
 @studies.command("resume")
 def resume_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
-    trials: Annotated[int, typer.Option("--trials", min=0, help="More designs to try.")] = 300,
+    trials: Annotated[int, typer.Option("--trials", min=0, max=MOST, help="More designs to try.")] = 300,
     storage: StorageOption = DEFAULT_STORAGE,
     report: ReportOption = None,
     catalogue: CatalogueOption = None,
@@ -179,29 +154,32 @@ def resume_command(
 ) -> None:
     """Go on with a study where it stopped."""
     from dse.catalogue import open_catalogue
-    from dse.search.storage import find_study, open_storage
+    from dse.search.storage import existing_storage, find_study
 
     quiet()
     found = open_catalogue(catalogue)
-    durable = find_study(open_storage(storage), study)
+    durable = find_study(existing_storage(storage, study), study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, as_json)
+    finish(found, durable, storage, report, catalogue, as_json)
 
 
 @studies.command("list")
 def list_command(storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False) -> None:
     """The studies of a storage."""
+    from dse.commands.study_text import study_line
     from dse.search.outcome import summaries
-    from dse.search.storage import open_storage
+    from dse.search.storage import existing_storage
 
     quiet()
-    rows = summaries(open_storage(storage))
+    begun = storage != DEFAULT_STORAGE or Path(storage.removeprefix("journal:")).is_file()
+    rows = summaries(existing_storage(storage)) if begun else []
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        best = f"best {row['best']:,.6g} {row['objective']}"
-        say(f"{row['name']}  {row['trials']} trials, {row['feasible']} feasible, {best}")
+        say(study_line(row))
+    if not rows:
+        say("no studies yet: start one with `dse study run SPACE`")
 
 
 @studies.command("show")
@@ -211,18 +189,17 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Plan, state and best design of a study."""
+    from dse.commands.study_text import study_lines
     from dse.search.outcome import described
-    from dse.search.storage import find_study, open_storage
+    from dse.search.storage import existing_storage, find_study
 
     quiet()
-    document = described(find_study(open_storage(storage), study))
+    document = described(find_study(existing_storage(storage, study), study))
     if as_json:
         print_json(document)
         return
-    for part, values in document.items():
-        say(part)
-        for key, value in values.items() if isinstance(values, dict) else [("", values)]:
-            say(f"  {key:<34} {value}")
+    for line in study_lines(document):
+        say(line)
 
 
 @studies.command("export")
@@ -230,13 +207,17 @@ def export_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     output: Annotated[Path, typer.Option("--output", help="A .parquet, .csv or .json file.")],
     storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
 ) -> None:
     """Every trial as a table: parameters, values, metrics, reasons."""
     from dse.search.outcome import export
-    from dse.search.storage import find_study, open_storage
+    from dse.search.storage import existing_storage, find_study
 
     quiet()
-    rows = export(find_study(open_storage(storage), study), output)
+    rows = export(find_study(existing_storage(storage, study), study), output)
+    if as_json:
+        print_json({"study": study, "output": str(output), "trials": rows})
+        return
     say(f"wrote {rows} trials to {output}")
 
 
@@ -260,7 +241,7 @@ def report_command(
     begun = plan_of(load_space(plan.space, found), job, plan.objectives, plan.sampler, plan.seed, plan.trials)
     study = create(open_storage("memory:"), begun, plan.name)
     run_with_progress(found, study, plan.trials, as_json)
-    finish(found, study, "memory:", output or Path("results") / plan.name, as_json)
+    finish(found, study, "memory:", output or Path("results") / plan.name, catalogue, as_json)
 
 
 def add_to(app: Any) -> None:

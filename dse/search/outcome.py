@@ -90,16 +90,21 @@ def described(study: optuna.Study) -> dict[str, Any]:
 
 
 def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """One flat row a trial: number, feasible, parameters, objective values, metrics, mapping, reasons."""
+    """One flat row a trial: number, feasible, parameters, objective values, metrics, mapping, excess, reasons.
+
+    A trial that breaks a limit has no objective value, but an excess: need over limit minus one of the worst limit.
+    """
     plan = plan_in(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
         result = trial.user_attrs.get("result", {})
         row: dict[str, Any] = {"number": trial.number, "feasible": bool(result.get("feasible"))}
         row |= {f"design.{key}": value for key, value in trial.params.items()}
-        row |= {f"value.{name}": value for name, value in zip(plan.objectives, trial.values or [], strict=False)}
+        told = trial.values if row["feasible"] and trial.values else [None] * len(plan.objectives)
+        row |= {f"value.{name}": value for name, value in zip(plan.objectives, told, strict=True)}
         row |= {f"metric.{key}": value for key, value in result.get("metrics", {}).items()}
         row |= {f"mapping.{key}": value for key, value in result.get("mapping", {}).items()}
+        row["excess"] = max(result.get("reasons", {}).values(), default=None)
         row["reasons"] = "; ".join(
             f"{name} +{100 * excess:.3g} %" for name, excess in result.get("reasons", {}).items()
         )
@@ -115,13 +120,16 @@ def export(study: optuna.Study, path: Path) -> int:
     rows = trial_rows(study)
     if path.suffix not in (".parquet", ".csv", ".json"):
         raise CatalogueError([Problem("unknown kind of file", value=str(path), allowed=".parquet, .csv, .json")])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".json":
-        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-        return len(rows)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.table({name: [row.get(name) for row in rows] for name in names})
-    (parquet.write_table if path.suffix == ".parquet" else csv.write_csv)(table, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+            return len(rows)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+        (parquet.write_table if path.suffix == ".parquet" else csv.write_csv)(table, path)
+    except OSError as error:
+        raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
     return len(rows)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -12,7 +13,7 @@ from optuna.samplers import BaseSampler
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 
-__all__ = ["SAMPLERS", "batch_size", "choose", "make_sampler"]
+__all__ = ["SAMPLERS", "batch_size", "calmly", "choose", "make_sampler"]
 
 
 def tpe(seed: int) -> BaseSampler:
@@ -84,7 +85,16 @@ def make_sampler(name: str, seed: int, objectives: int) -> BaseSampler:
     if name == "cmaes" and objectives > 1:
         way_out = "use nsga2 or tpe, or one objective"
         raise CatalogueError([Problem("cmaes takes one objective", value=f"{objectives} objectives", way_out=way_out)])
-    with warnings.catch_warnings():
-        # Grouped parameters are what conditional fields need; Optuna still calls them experimental.
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with calmly():
         return SAMPLERS[name](seed)
+
+
+@contextmanager
+def calmly() -> Iterator[None]:
+    """Without the warnings of Optuna that are of no consequence here."""
+    with warnings.catch_warnings():
+        # Grouped parameters are what conditional fields need, and Optuna still calls them experimental.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        # Samplers that know no constraints see the way to feasible designs in the values that they are told.
+        warnings.filterwarnings("ignore", message="Constraints have been set")
+        yield

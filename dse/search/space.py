@@ -65,7 +65,7 @@ def suggest(trial: Trial, space: Space, found: Mapping[str, BaseDistribution]) -
         condition = space.conditions.get(path)
         if condition is None or holds(condition, design):
             value, field = suggest_one(trial, path, one), space.free[path]
-            design[path] = as_written(value, path, field) if isinstance(field, Range) else value
+            design[path] = as_written(float(value), path, field) if isinstance(field, Range) else value
         else:
             otherwise = space.free[path].otherwise
             assert otherwise is not None

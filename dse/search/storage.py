@@ -9,7 +9,7 @@ from optuna.storages import BaseStorage
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 
-__all__ = ["DEFAULT_STORAGE", "find_study", "open_storage", "study_names"]
+__all__ = ["DEFAULT_STORAGE", "existing_storage", "find_study", "open_storage", "study_names"]
 
 DEFAULT_STORAGE = "journal:results/studies.journal"
 STALE_LOCK = 5
@@ -57,6 +57,43 @@ def open_storage(url: str) -> BaseStorage:
     raise CatalogueError([Problem("unknown kind of storage", value=repr(url), allowed=listed(SCHEMES), nearest=close)])
 
 
+def file_of(url: str) -> Path | None:
+    """The file that a storage is kept in; None for storages that are no file here."""
+    for scheme in ("journal:", "sqlite:///"):
+        if url.startswith(scheme) and url != scheme and ":memory:" not in url:
+            return Path(url.removeprefix(scheme))
+    return None
+
+
+def existing_storage(url: str, study: str = "") -> BaseStorage:
+    """A storage that is there already; nothing is made. CatalogueError with the storages that there are.
+
+    study: the one that is looked for, named in the message.
+    """
+    file = file_of(url)
+    if file is None or file.is_file():
+        return open_storage(url)
+    rule = "there is no such storage" + (f", and so no study {study!r}" if study else "")
+    here = listed(storages_beside(file)) or "none here"
+    way_out = f"storages: {here}; name one with --storage, or start a study: dse study run SPACE"
+    raise CatalogueError([Problem(rule, value=url, way_out=way_out)])
+
+
+def storages_beside(file: Path) -> list[str]:
+    """Storages in the folder of a file, in the working directory and in results/, as URLs."""
+    folders = dict.fromkeys(folder.resolve() for folder in (file.parent, Path(), Path("results")))
+    found = []
+    for scheme, ending in (("journal:", "*.journal"), ("sqlite:///", "*.db")):
+        paths = [path for folder in folders if folder.is_dir() for path in sorted(folder.glob(ending))]
+        found += [f"{scheme}{nearby(path)}" for path in paths]
+    return found
+
+
+def nearby(path: Path) -> Path:
+    """A path as seen from the working directory where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def study_names(storage: BaseStorage) -> list[str]:
     """Names of the studies in a storage, oldest first."""
     return [study.study_name for study in storage.get_all_studies()]
@@ -66,7 +103,7 @@ def find_study(storage: BaseStorage, name: str) -> optuna.Study:
     """A study by name; CatalogueError with the nearest of those that there are."""
     names = study_names(storage)
     if name not in names:
-        allowed = listed(names) or "none yet: start one with `dse study run SPACE`"
+        allowed = listed(names, near=name) or "none yet: start one with `dse study run SPACE`"
         raise CatalogueError(
             [Problem("unknown study", value=repr(name), allowed=allowed, nearest=nearest(name, names))]
         )

@@ -24,12 +24,15 @@ from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
 from dse.search.objective import limits_of, metric_of, objective_values, trial_record
-from dse.search.samplers import batch_size, choose, make_sampler
+from dse.search.samplers import batch_size, calmly, choose, make_sampler
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
 from dse.search.storage import find_study, study_names
 
 __all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "run"]
+
+SEEDS = 2**32
+"""Seeds that samplers take: from 0, below this [1]."""
 
 FASTEST = 1e-3
 SLOWEST = 0.2
@@ -116,7 +119,7 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
     """The same study in memory, with the sampler; a seed of its own for every stretch that is run."""
     told = durable.get_trials(deepcopy=False)
     working = optuna.create_study(
-        sampler=make_sampler(plan.sampler, plan.seed + len(told), len(plan.objectives)),
+        sampler=make_sampler(plan.sampler, (plan.seed + len(told)) % SEEDS, len(plan.objectives)),
         directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
     working.add_trials(told)
@@ -226,7 +229,8 @@ def run(
     left = trials
     while left > 0:
         size = min(batch_size(plan.sampler), left)
-        finished = run_batch(working, size, space, plan, job, library)
+        with calmly():
+            finished = run_batch(working, size, space, plan, job, library)
         durable.add_trials(finished)
         left -= size
         state = advanced(state, finished)

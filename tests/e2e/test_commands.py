@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import typer
+from typer.models import OptionInfo
 from typer.testing import CliRunner, Result
 
-from dse.catalogue import CatalogueError
+from dse.catalogue import CatalogueError, open_catalogue
+from dse.catalogue.locate import SHELVES
 from dse.cli import app
 
 JOB = ("--model", "llama-3.1-70b", "--traffic", "chat")
@@ -130,6 +135,10 @@ def test_check_reports_every_fault_at_once(elsewhere: Path) -> None:
         (("study", "run", "sram-vs-hbm", "--storage", "mongo://x"), ("mongo", "journal", "sqlite", "postgresql")),
         (("study", "run", "sram-vs-hmb"), ("sram-vs-hmb", "sram-vs-hbm")),
         (("study", "resume", "nothing"), ("nothing", "dse study run")),
+        (("evaluate", "--chip", "h100", *JOB, "--ep", "8"), ("--ep", "no experts", "llama-3.1-70b", "8")),
+        (("evaluate", "--chip", "h100", "--model", "mixtral-8x7b", "--ep", "16"), ("--ep", "8 experts", "16")),
+        (("evaluate", "--chip", "mine.toml", *JOB), ("mine.toml", "cannot be read")),
+        (("study", "run", "mine.toml"), ("mine.toml", "search_spaces", "--catalogue")),
         (("list", "chipz"), ("chipz", "chip")),
         (("validate", "absent.csv"), ("absent.csv",)),
         (("report", "absent"), ("absent",)),
@@ -174,3 +183,161 @@ def test_import_turns_a_configuration_into_a_valid_file(elsewhere: Path) -> None
     assert good("check", "models/transformers/tiny.toml").strip() == "no faults"
     document = json.loads(good("evaluate", "--chip", "h100-sxm", "--model", "tiny", "--json"))
     assert document["feasible"]
+
+
+def commands_in(group: typer.Typer, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command as the words that call it, and its function."""
+    for command in group.registered_commands:
+        yield (*words, str(command.name)), command.callback
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands_in(inner.typer_instance, (*words, str(inner.name)))
+
+
+def options_of(command: Any) -> Iterator[tuple[Any, Any]]:
+    """Type and declaration of every option of a command."""
+    for hint in get_type_hints(command, include_extras=True).values():
+        inner = [hint, *get_args(hint)]
+        found = next((item for item in inner if hasattr(item, "__metadata__")), None)
+        if found is not None and isinstance(found.__metadata__[0], OptionInfo):
+            yield found.__origin__, found.__metadata__[0]
+
+
+def flags_of(option: OptionInfo) -> list[str]:
+    """The flags of a declared option; typer keeps the first of them where defaults stand in older code."""
+    return [word for word in (option.default, *(option.param_decls or ())) if isinstance(word, str)]
+
+
+COMMANDS = dict(commands_in(app))
+NUMBERS = [
+    (words, flags_of(option)[0])
+    for words, command in COMMANDS.items()
+    for kind, option in options_of(command)
+    if {int, float} & {kind, *get_args(kind)}
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_json_and_help(words: tuple[str, ...]) -> None:
+    options = [option for _, option in options_of(COMMANDS[words])]
+    assert "--json" in {flag for option in options for flag in flags_of(option)}
+    assert COMMANDS[words].__doc__
+    assert all(option.help for option in options)
+    assert run(*words, "--help").exit_code == 0
+
+
+def test_there_are_numbers_to_bound() -> None:
+    assert {(("study", "run"), "--seed"), (("evaluate",), "--tp"), (("bench",), "--points")} <= set(NUMBERS)
+
+
+@pytest.mark.parametrize(("words", "flag"), NUMBERS, ids=lambda part: part if isinstance(part, str) else " ".join(part))
+def test_numbers_out_of_range_are_misuse(words: tuple[str, ...], flag: str) -> None:
+    for value in ("-1", "1" + "0" * 30, "nan", "inf", "2.5", "many", ""):
+        result = run(*words, f"{flag}={value}")
+        assert result.exit_code == 2, (value, result.output)
+        assert "Traceback" not in result.output
+        assert flag in re.sub(r"\x1b\[[0-9;]*m", "", result.output)
+
+
+@pytest.mark.parametrize("kind", list(SHELVES))
+def test_every_entry_can_be_shown(kind: str) -> None:
+    for entry in json.loads(good("list", kind, "--json")):
+        text = good("show", kind, entry["name"])
+        assert text.startswith(entry["name"])
+        assert json.loads(good("show", kind, entry["name"], "--json"))["name"] == entry["name"]
+
+
+def test_free_fields_are_shown_with_their_bounds() -> None:
+    text = good("show", "space", "sram-vs-hbm")
+    assert "900 MHz ... 1.9 GHz" in text
+    assert "none, hbm3, hbm3e, hbm4, lpddr5x or gddr7" in text
+    assert "when memory.kind != 'none', otherwise 0" in text
+
+
+@pytest.fixture
+def own_files(elsewhere: Path) -> Path:
+    """A chip, a model and a traffic of the user's as files outside every catalogue."""
+    found = open_catalogue()
+    for kind, name in (("chip", "h100-sxm"), ("transformer", "llama-3.1-70b"), ("traffic", "chat")):
+        text = found.find(kind, name).read_text(encoding="utf-8").replace(f'name = "{name}"', f'name = "my-{kind}"', 1)
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("aliases"))
+        (elsewhere / f"my-{kind}.toml").write_text(text, encoding="utf-8")
+    return elsewhere
+
+
+def test_chips_models_and_traffics_can_be_files(own_files: Path) -> None:
+    shipped = json.loads(good("evaluate", "--chip", "h100-sxm", *JOB, "--json"))
+    job = ("--model", "my-transformer.toml", "--traffic", "./my-traffic.toml")
+    mine = json.loads(good("evaluate", "--chip", str(own_files / "my-chip.toml"), *job, "--json"))
+    assert mine["metrics"] == shipped["metrics"]
+    assert (mine["chip"], mine["model"], mine["traffic"]) == ("my-chip", "my-transformer", "my-traffic")
+    rows = json.loads(good("compare", "--chips", "h100-sxm,my-chip.toml", *job, "--json"))["chips"]
+    assert {row["chip"] for row in rows} == {"h100-sxm", "my-chip"}
+
+
+def test_faults_of_a_given_file_are_told_at_once(own_files: Path) -> None:
+    chip = own_files / "my-chip.toml"
+    chip.write_text(chip.read_text().replace("tdp =", "tpd =").replace('name = "my-chip"', 'name = "yours"'))
+    text = faults("evaluate", "--chip", "my-chip.toml", *JOB)
+    assert faults("compare", "--chips", "h100,my-chip.toml", *JOB) == text
+    for words in ("package.tdp: missing", "did you mean 'tdp'", "must be the name of the file"):
+        assert words in text
+
+
+def test_a_given_file_may_not_take_the_name_of_another(own_files: Path) -> None:
+    text = (own_files / "my-chip.toml").read_text().replace('"my-chip"', '"h100-sxm"', 1) + "\n# changed\n"
+    (own_files / "h100-sxm.toml").write_text(text)
+    assert "has the same name as" in faults("evaluate", "--chip", "h100-sxm.toml", *JOB)
+
+
+def test_an_infeasible_answer_is_no_error() -> None:
+    result = run("evaluate", "--chip", "groq-lpu-v1", "--chips", "8", *JOB, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["feasible"] is False
+    assert "exit status 0" in " ".join(run("evaluate", "--help").stdout.split())
+    assert run("evaluate", "--chip", "h100", *JOB, "--tp", "2.5").exit_code == 2
+
+
+TINY = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+TINY |= {"num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 100, "tie_word_embeddings": False}
+
+
+def test_import_overwrites_only_when_told_to(elsewhere: Path) -> None:
+    (elsewhere / "config.json").write_text(json.dumps(TINY))
+    output = elsewhere / "tiny.toml"
+    output.write_text("mine")
+    assert "--force" in faults("import", "config.json", "--output", "tiny.toml")
+    assert output.read_text() == "mine"
+    document = json.loads(good("import", "config.json", "--output", "tiny.toml", "--force", "--json"))
+    assert document["name"] == "tiny"
+    assert document["text"] == output.read_text()
+    assert good("check", "tiny.toml").strip() == "no faults"
+    assert "must be the name of the file" in faults("import", "config.json", "--name", "a", "--output", "b.toml")
+
+
+def test_import_tells_a_name_that_is_taken(elsewhere: Path) -> None:
+    (elsewhere / "config.json").write_text(json.dumps(TINY))
+    name = "llama-3.1-70b"
+    text = faults("import", "config.json", "--output", f"{name}.toml")
+    assert "in the catalogue already" in text
+    assert "--name" in text
+    assert not (elsewhere / f"{name}.toml").exists()
+    shown = run("import", "config.json", "--name", name)
+    assert shown.stdout.startswith('kind = "transformer"')
+    assert "in the catalogue already" in shown.stderr
+
+
+@pytest.mark.parametrize("command", [("resume", "x"), ("show", "x"), ("export", "x", "--output", "t.csv"), ("list",)])
+@pytest.mark.parametrize("storage", ["journal:away/none.journal", "sqlite:///away/none.db"])
+def test_looking_makes_no_storage(elsewhere: Path, command: tuple[str, ...], storage: str) -> None:
+    (elsewhere / "other.journal").write_text("")
+    text = faults("study", *command, "--storage", storage)
+    assert "no such storage" in text
+    assert "journal:other.journal" in text
+    assert [path.name for path in elsewhere.iterdir()] == ["other.journal"]
+
+
+def test_listing_no_studies_is_an_empty_list(elsewhere: Path) -> None:
+    assert json.loads(good("study", "list", "--json")) == []
+    assert "dse study run" in good("study", "list")
+    assert list(elsewhere.iterdir()) == []

@@ -1,0 +1,75 @@
+"""How far is a search? Its trials run behind one line with the best so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dse.commands.options import say
+
+if TYPE_CHECKING:
+    import optuna
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from dse.analysis.comparison import Job
+    from dse.catalogue import Catalogue, Space
+    from dse.search.study import Progress
+
+__all__ = ["bar_of", "open_job", "run_with_progress", "state_text"]
+
+BAR = 5
+"""Width of the bar itself [columns]."""
+
+
+def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
+    """Space and job that a study was begun with."""
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import load_space
+    from dse.search.study import plan_in
+
+    plan = plan_in(study)
+    space = load_space(plan.space, catalogue)
+    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
+
+
+def bar_of(console: Console, silent: bool = False) -> Bar:
+    """The line: bar, trials, time and the best so far, in 80 columns up to 100,000 trials."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[best]}"))
+    return Progress(*columns, console=console, disable=silent)
+
+
+def state_text(state: Progress, objective: str) -> str:
+    """The best so far and how many are feasible, short enough for one line."""
+    from dse.reporting.text import measured
+
+    if not state.feasible:
+        return "none feasible yet"
+    return f"best {' '.join(measured(objective, state.best))} (#{state.best_number}), {state.feasible} feasible"
+
+
+def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
+    """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
+    from rich.console import Console
+
+    from dse.search.start_points import start_points
+    from dse.search.study import plan_in, progress_of, run
+
+    space, job = open_job(catalogue, study)
+    objective = plan_in(study).objectives[0]
+    before = progress_of(study)
+    console = Console(stderr=True)
+    if not silent:
+        console.print(f"study {study.study_name}", highlight=False)
+    with bar_of(console, silent) as bar:
+        task = bar.add_task("", total=trials, best="")
+
+        def told(state: Progress) -> None:
+            bar.update(task, completed=state.done - before.done, best=state_text(state, objective))
+
+        try:
+            return run(study, space, job, catalogue.library, trials, told, start_points(space, catalogue))
+        except KeyboardInterrupt:
+            say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
+            raise
