@@ -192,7 +192,6 @@ def passes(
     both = jax.tree.map(lambda *leaves: jnp.stack([jnp.broadcast_to(leaf, shape) for leaf in leaves]), new, old)
     tables = operator_table(model, mapping, both)
     decode_table = jax.tree.map(lambda leaf: leaf[:, 1], tables)
-    weights = row_weights(model, mapping, decode_table)
     contexts = (lengths.decode, lengths.window_decode)
     most = jnp.maximum(new.total, old.total)
     held = footprint(chip, elements_held(model, mapping, decode_table, contexts, most))
@@ -201,7 +200,9 @@ def passes(
     talk = exchanges_of(chip, model, mapping, assumptions.serving.exchange_bytes)
 
     def one_phase(_: None, phase: tuple[Product, Tokens]) -> tuple[None, Pass]:
-        return None, run_pass(chip, model, mapping, phase[0], weights, phase[1], place, talk, energy, static)
+        table, tokens = phase
+        weights = row_weights(model, mapping, table)
+        return None, run_pass(chip, model, mapping, table, weights, tokens, place, talk, energy, static)
 
     by_phase = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), tables)
     _, done = jax.lax.scan(one_phase, None, (by_phase, both))

@@ -42,6 +42,9 @@ FAMILIES = {
     "state space": "mamba-2-2.7b",
     "state space, first form": "mamba-2.8b",
     "state space, attention and experts": "jamba",
+    "state space, latent experts": "nemotron-3-super-120b-a12b",
+    "linear attention": "rwkv-7-7b",
+    "linear attention, gated attention and experts": "qwen3.5-397b-a17b",
 }
 """A catalogued model for each kind of layer."""
 

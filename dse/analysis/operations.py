@@ -13,6 +13,8 @@ import numpy as np
 from dse.analysis.comparison import Job
 from dse.best_mapping import BLOCK, as_type, padded
 from dse.hardware.chip import Chip
+from dse.timing.inference import decode_tokens, lengths_of, prefill_tokens
+from dse.workload.operators import operator_table
 
 __all__ = ["operations_per_point"]
 
@@ -62,10 +64,12 @@ def operations_per_point(function: Callable[..., Any], chips: Chip, job: Job) ->
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     traced = jax.make_jaxpr(function)(chips, model, traffic, block, assumptions)
     designs = np.size(chips.matrix.units)
-    kinds = ("attention", "latent", "feed_forward", "experts", "state_space")
-    rows = 1.0 + sum(ROWS[kind] for kind in kinds if float(getattr(job.transformer, kind).layers) > 0)
-    return count(traced.jaxpr, designs * BLOCK, rows)
+    return count(traced.jaxpr, designs * BLOCK, busy_rows(job))
 
 
-ROWS = {"attention": 3.0, "latent": 5.0, "feed_forward": 2.0, "experts": 5.0, "state_space": 3.0}
-"""Rows of the operator table that a kind of layer fills; a sliding window and the head add one each."""
+def busy_rows(job: Job) -> float:
+    """Rows of the operator table that run for a model, the mean of prefill and decode [1]."""
+    lengths = lengths_of(job.requests, job.transformer)
+    passes = (prefill_tokens(lengths, job.mappings), decode_tokens(lengths, job.mappings, 0.0))
+    tables = [operator_table(job.transformer, job.mappings, tokens) for tokens in passes]
+    return float(np.mean([np.count_nonzero(np.max(table.layers, axis=-1) > 0) for table in tables]))

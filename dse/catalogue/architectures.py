@@ -359,6 +359,7 @@ def mamba(config: Config) -> dict[str, Sizes]:
         "groups": 1,
         "convolution": config.count("conv_kernel", default=4, least=0),
         "step_rank": -(-hidden // 16) if rank == "auto" else config.count("time_step_rank"),
+        "chunk": 1,
     }
     tied = config.flag("tie_word_embeddings", True)
     return {"architecture": architecture(config, norms_per_layer=1, tied_embeddings=tied), "state_space": sizes}

@@ -202,20 +202,27 @@ def build_transformer(values: Mapping[str, Column]) -> model.Transformer:
         feed_forward=sizes_of(model.FeedForward, given, "feed_forward"),
         experts=sizes_of(model.Experts, given, "experts"),
         state_space=sizes_of(model.StateSpace, given, "state_space"),
+        linear_attention=sizes_of(model.LinearAttention, given, "linear_attention"),
     )
     return as_arrays(built)
 
 
 # Sizes that are zero, not one, in a part that a model has not: each means that something is absent.
-ZERO_WHEN_ABSENT = frozenset({"layers", "window_layers", "window", "shared_width"})
+ZERO_WHEN_ABSENT = frozenset({"layers", "window_layers", "window", "shared_width", "latent"})
+# Products with the state that each rule of linear attention needs for a token.
+RULES = {"additive": 2.0, "delta": 3.0, "generalised-delta": 4.0}
 
 
 def sizes_of(part: type[T], given: Columns, table: str) -> T:
-    """A part of a model from its table; gated networks have three matrices, others two."""
+    """A part of a model from its table; gated networks have three matrices, others two; rules as in RULES."""
     sizes: dict[str, Numbers] = {}
     for name in getattr(part, "__dataclass_fields__"):  # noqa: B009
         if name == "matrices":
             sizes[name] = 2.0 + given.number(f"{table}.gated", 0.0)
+        elif name == "gate":
+            sizes[name] = given.number(f"{table}.output_gate", 0.0)
+        elif name == "products":
+            sizes[name] = RULES[str(given.names(f"{table}.rule", "additive"))]
         else:
             sizes[name] = given.number(f"{table}.{name}", 0.0 if name in ZERO_WHEN_ABSENT else 1.0)
     return part(**sizes)

@@ -238,7 +238,8 @@ def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]
 def transformer_faults(entry: Entry) -> Iterator[Problem]:
     """What does not fit in a model: its parts, and the published number of parameters."""
     file, value = str(entry.path), lambda path: fixed_number(entry, path)
-    layers = [f"{part}.layers" for part in ("attention", "latent_attention", "feed_forward", "experts", "state_space")]
+    parts = ("attention", "latent_attention", "feed_forward", "experts", "state_space", "linear_attention")
+    layers = [f"{part}.layers" for part in parts]
     if not entry.broken and not any(value(path) for path in [*layers, "attention.window_layers"]):
         yield Problem("has no layers in any part", file, way_out="add [attention], [feed_forward] ...")
     windowed = value("attention.window_layers") and not entry.is_broken("attention.window")

@@ -40,6 +40,7 @@ def matrix_parameters(flat: Flat) -> dict[str, int]:
         * whole(flat, "feed_forward.width"),
         "experts": expert_matrices(flat, hidden),
         "state_space": state_space_matrices(flat, hidden),
+        "linear_attention": linear_matrices(flat, hidden),
     }
 
 
@@ -56,6 +57,7 @@ def other_parameters(flat: Flat) -> dict[str, int]:
         * (bias_width(flat, "feed_forward", hidden) if flat.get("architecture.biases") == "all" else 0),
         "experts": expert_vectors(flat, hidden),
         "state_space": state_space_vectors(flat),
+        "linear_attention": linear_vectors(flat),
         "extra": whole(flat, "architecture.extra_parameters"),
     }
 
@@ -82,9 +84,10 @@ def attention_widths(flat: Flat) -> tuple[int, int]:
 
 
 def attention_matrices(flat: Flat, hidden: int) -> int:
-    """Query, key, value and output projections [1]."""
+    """Query, key, value and output projections, and that of the gate [1]."""
     query, key = attention_widths(flat)
-    return attention_layers(flat) * hidden * (2 * query + 2 * key)
+    queries = 3 if flat.get("attention.output_gate") else 2
+    return attention_layers(flat) * hidden * (queries * query + 2 * key)
 
 
 def attention_vectors(flat: Flat, hidden: int) -> int:
@@ -113,10 +116,12 @@ def latent_matrices(flat: Flat, hidden: int) -> int:
 
 
 def expert_matrices(flat: Flat, hidden: int) -> int:
-    """Routers, routed and shared experts [1]."""
-    count = whole(flat, "experts.count")
-    width = count * whole(flat, "experts.width") + whole(flat, "experts.shared_width")
-    return whole(flat, "experts.layers") * hidden * (matrices(flat, "experts") * width + count)
+    """Routers, routed and shared experts, projections to and from a latent width [1]."""
+    count, latent = whole(flat, "experts.count"), whole(flat, "experts.latent")
+    routed = (latent or hidden) * count * whole(flat, "experts.width")
+    shared = hidden * whole(flat, "experts.shared_width")
+    a_layer = matrices(flat, "experts") * (routed + shared) + hidden * (count + 2 * latent)
+    return whole(flat, "experts.layers") * a_layer
 
 
 def expert_vectors(flat: Flat, hidden: int) -> int:
@@ -148,6 +153,28 @@ def state_space_vectors(flat: Flat) -> int:
     else:
         a_layer = inner * (taps + 1) + inner * state + 2 * inner
     return whole(flat, "state_space.layers") * a_layer
+
+
+def linear_widths(flat: Flat) -> tuple[int, int]:
+    """Widths of all keys (or queries) and of all values of a linear-attention layer [1]."""
+    keys = whole(flat, "linear_attention.key_heads") * whole(flat, "linear_attention.key_dim")
+    return keys, whole(flat, "linear_attention.heads") * whole(flat, "linear_attention.value_dim")
+
+
+def linear_matrices(flat: Flat, hidden: int) -> int:
+    """Projections of linear attention: queries, keys, values, gate, controls of each head, low ranks, output [1]."""
+    keys, values = linear_widths(flat)
+    gates = 3 if flat.get("linear_attention.output_gate") else 2
+    controls = whole(flat, "linear_attention.heads") * whole(flat, "linear_attention.controls")
+    low_rank = whole(flat, "linear_attention.low_rank") * (hidden + values)
+    return whole(flat, "linear_attention.layers") * (hidden * (2 * keys + gates * values + controls) + low_rank)
+
+
+def linear_vectors(flat: Flat) -> int:
+    """Convolutions, without biases, of the linear-attention layers [1]."""
+    keys, values = linear_widths(flat)
+    taps = whole(flat, "linear_attention.convolution")
+    return whole(flat, "linear_attention.layers") * taps * (2 * keys + values)
 
 
 def norm_parameters(flat: Flat, hidden: int) -> int:

@@ -26,7 +26,7 @@ class ArchitectureTable(Table):
 
 
 class AttentionTable(Table):
-    """Attention with key-value heads; layers: with full context."""
+    """Attention with key-value heads; layers: with full context; output_gate: a gate as wide as the queries."""
 
     layers: CountOrZero
     window_layers: CountOrZero
@@ -37,6 +37,7 @@ class AttentionTable(Table):
     qk_norm: Flag
     sinks: Flag
     output_bias: Flag
+    output_gate: Flag | None = None
 
 
 class LatentAttentionTable(Table):
@@ -60,7 +61,7 @@ class FeedForwardTable(Table):
 
 
 class ExpertsTable(Table):
-    """Expert layers; shared_width: always active, all shared experts together."""
+    """Expert layers; shared_width: always active, all shared experts together; latent: inputs of the routed ones."""
 
     layers: Count
     count: Count
@@ -70,10 +71,11 @@ class ExpertsTable(Table):
     gated: Flag
     router_bias: Flag
     bias: Flag
+    latent: Count | None = None
 
 
 class StateSpaceTable(Table):
-    """State-space layers; heads 0: Mamba-1; step_rank 0: Mamba-2."""
+    """State-space layers; heads 0: Mamba-1; step_rank 0: Mamba-2; chunk: tokens scanned together, 1 for Mamba-1."""
 
     layers: Count
     inner: Count
@@ -82,6 +84,27 @@ class StateSpaceTable(Table):
     groups: CountOrZero
     convolution: CountOrZero
     step_rank: CountOrZero
+    chunk: Count
+
+
+class LinearAttentionTable(Table):
+    """Linear attention.
+
+    heads: with a state of key_dim x value_dim each; controls: scalars projected for each head; low_rank: ranks of all
+    low-rank controls; rule: how a token changes the state; chunk: tokens scanned together.
+    """
+
+    layers: Count
+    heads: Count
+    key_heads: Count
+    key_dim: Count
+    value_dim: Count
+    convolution: CountOrZero
+    output_gate: Flag
+    controls: CountOrZero
+    low_rank: CountOrZero
+    rule: Annotated[Figure, name_of("rule", ("additive", "delta", "generalised-delta"))]
+    chunk: Count
 
 
 class TransformerDocument(Document):
@@ -96,6 +119,7 @@ class TransformerDocument(Document):
     feed_forward: FeedForwardTable | None = None
     experts: ExpertsTable | None = None
     state_space: StateSpaceTable | None = None
+    linear_attention: LinearAttentionTable | None = None
 
 
 class TrafficDocument(Document):

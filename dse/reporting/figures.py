@@ -120,6 +120,7 @@ SHORTER = {
     "attention, full context": "attention",
     "attention, ": "attention ",
     "state-space": "SSM",
+    "linear-attention": "linear",
     " projection": "",
 }
 LEAST_SHARE = 0.04

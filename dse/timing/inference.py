@@ -163,12 +163,13 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     """What one stage exchanges in a pass, per byte of the residual stream of its new tokens.
 
     Reductions after every sub-layer, over the chips that share it; dispatch to the groups of the chosen experts, to
-    every chip of a group, and back to all of the copy; the context of a
+    every chip of a group, and back to all of the copy, in the latent width where the experts have one; the context of a
     sequence among the chips that share it; hand-over to the next stage. exchange_bytes: least size of a number [bytes].
     """
     share = stage_share(model.layers, mapping)
     mixers = model.attention.layers + model.attention.window_layers + model.latent.layers
-    mixing = (mixers + model.state_space.layers) / model.blocks_per_reduction
+    recurrent = model.state_space.layers + model.linear_attention.layers
+    mixing = (mixers + recurrent) / model.blocks_per_reduction
     feeding = (model.feed_forward.layers + model.experts.layers) / model.blocks_per_reduction
     copy = mapping.tensor_parallel * mapping.context_parallel
     dealt = mapping.expert_parallel > 1.0
@@ -182,13 +183,15 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
         return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte, energy=count * part * one.energy)
 
-    gathered = times(share * routed, all_gather(chip, copy))
+    latent = model.experts.latent
+    sent = jnp.where(latent > 0, latent / model.hidden, 1.0)
+    gathered = times(share * routed, all_gather(chip, copy), sent)
     shared = times(share * jnp.where(model.experts.shared_width > 0, routed, 0.0), over_copy)
     mixed, fed = times(share * mixing, over_tensor), times(share * (feeding - routed), over_copy)
     return Exchanges(
         element=jnp.maximum(chip.numerics.activation, exchange_bytes),
         reduction=jax.tree.map(lambda *parts: sum(parts), mixed, fed, shared),
-        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, spread, 1.0 / copy), gathered),
+        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, spread, sent / copy), gathered),
         context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
         pipeline=times(many, passing, 1.0 / copy),
     )

@@ -9,6 +9,7 @@ from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip
 from dse.timing.mapping import Mapping
 from dse.workload.operators import Product
+from dse.workload.recurrent import linear_kept, state_space_kept
 from dse.workload.transformer import Transformer
 
 __all__ = ["Elements", "Footprint", "Residency", "elements_held", "footprint", "residency", "reuse_limits"]
@@ -64,13 +65,14 @@ def state_elements(model: Transformer, mapping: Mapping, context: Number, window
     context, window_context: cached tokens of a sequence in full and in sliding-window layers [tokens].
     Llama-2-70B caches 80 layers x 2 x 8 x 128 elements a token: 327,680 bytes at 16 bit.
     """
-    attention, latent, space = model.attention, model.latent, model.state_space
+    attention, latent = model.attention, model.latent
+    space, linear = model.state_space, model.linear_attention
     kv_heads = ceil_div(jnp.maximum(attention.kv_heads, 1.0), mapping.tensor_parallel)
     per_token = 2.0 * kv_heads * attention.head_dim
     cached = attention.layers * context + attention.window_layers * window_context
     latent_cached = latent.layers * context * (latent.kv_rank + latent.rope_dim)
     copy = mapping.tensor_parallel * mapping.context_parallel
-    constant = space.layers * space.inner * (space.state + space.convolution) / copy
+    constant = space.layers * state_space_kept(space, copy) + linear.layers * linear_kept(linear, copy)
     return (per_token * cached + latent_cached) / mapping.context_parallel + constant
 
 

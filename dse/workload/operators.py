@@ -1,7 +1,8 @@
 """What has to be computed? A fixed table of matrix products, with the model's sizes in numeric columns.
 
 Every kind of layer has its rows; a kind that the model lacks has a count of zero and is skipped when the table is
-run. So dense, expert, latent, sliding-window, state-space and hybrid models are the same compiled program.
+run. So dense, expert, latent, sliding-window, state-space, linear-attention and hybrid models are the same compiled
+program.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from dse.arrays import Number, ceil_div, pytree
+from dse.arrays import Number, ceil_div
 from dse.timing.mapping import Mapping
+from dse.workload.product import ACTIVATION_OPERATIONS, NORM_OPERATIONS, SOFTMAX_OPERATIONS, Product, Tokens, dense
+from dse.workload.recurrent import linear_attention_products, state_space_products
 from dse.workload.transformer import Transformer
 
 __all__ = ["CLASSES", "OPERATORS", "Product", "Tokens", "distinct_experts", "operator_table"]
@@ -24,84 +27,29 @@ OPERATORS = {
     "attention, sliding window": "attention",
     "attention, latent": "attention",
     "output projection": "projection",
+    "latent output projection": "projection",
     "feed-forward up": "feed_forward",
     "feed-forward down": "feed_forward",
     "router": "experts",
+    "expert latent down": "experts",
     "expert up": "experts",
     "expert down": "experts",
+    "expert latent up": "experts",
     "shared expert up": "experts",
     "shared expert down": "experts",
     "state-space input projection": "state_space",
     "state-space scan": "state_space",
+    "state-space scan, within chunks": "state_space",
     "state-space output projection": "state_space",
+    "linear-attention input projection": "linear_attention",
+    "linear-attention scan": "linear_attention",
+    "linear-attention scan, within chunks": "linear_attention",
+    "linear-attention output projection": "linear_attention",
     "head": "head",
 }
 """Rows of the table, in order, and the class under which each is reported."""
 
 CLASSES = tuple(dict.fromkeys(OPERATORS.values()))
-
-NORM_OPERATIONS = 8.0
-SOFTMAX_OPERATIONS = 6.0
-ACTIVATION_OPERATIONS = 6.0
-
-
-@pytree
-class Product:
-    """Matrix products of one kind in one pass on one chip.
-
-    layers: how often; products: independent ones, each (tokens x inner) times (inner x outer); repeat: products of
-    the same shape in a row; stored: elements of weights or of state that must be read, over all products;
-    held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
-    vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
-    uneven: 1 when experts share the tokens unevenly; crowding: products of the busiest chip over the
-    mean, above 1 where there are fewer of them than chips. All [1].
-    """
-
-    layers: Number
-    products: Number
-    tokens: Number
-    inner: Number
-    outer: Number
-    repeat: Number
-    stored: Number
-    held: Number
-    moved: Number
-    vector: Number
-    state: Number
-    uneven: Number
-    crowding: Number
-
-    @property
-    def macs(self) -> Number:
-        """Multiply-accumulates that the model asks for, per layer [1]."""
-        return self.products * self.tokens * self.inner * self.outer * self.repeat
-
-
-@pytree
-class Tokens:
-    """What one pass of one copy of the attention layers works on.
-
-    sequences: in the pass [1]; queries: new tokens of each sequence [tokens]; context: mean number of tokens that
-    a new token attends to [tokens]; window_context: the same in sliding-window layers [tokens]; read: cached tokens
-    read per sequence [tokens]; window_read: the same in sliding-window layers [tokens]; logits: positions at
-    which the head is needed [1]; copies: of the attention layers that route to the same experts [1];
-    absorbed: 1 when latent attention works in the latent space (decode), 0 when it recomputes keys and values.
-    """
-
-    sequences: Number
-    queries: Number
-    context: Number
-    window_context: Number
-    read: Number
-    window_read: Number
-    logits: Number
-    copies: Number
-    absorbed: Number
-
-    @property
-    def total(self) -> Number:
-        """New tokens of the pass [tokens]."""
-        return self.sequences * self.queries
 
 
 def distinct_experts(count: Number, active: Number, tokens: Number) -> Number:
@@ -115,25 +63,6 @@ def distinct_experts(count: Number, active: Number, tokens: Number) -> Number:
     share = jnp.minimum(active / jnp.maximum(count, 1.0), 1.0)
     idle = jnp.exp(tokens * jnp.log(jnp.maximum(1.0 - share, 1e-30)))
     return count * (1.0 - idle)
-
-
-def dense(layers: Number, tokens: Number, inner: Number, outer: Number, vector: Number = 0.0) -> Product:
-    """One product with weights."""
-    return Product(
-        layers=layers,
-        products=1.0,
-        tokens=tokens,
-        inner=inner,
-        outer=outer,
-        repeat=1.0,
-        stored=inner * outer,
-        held=inner * outer,
-        moved=tokens * (inner + outer),
-        vector=vector,
-        state=0.0,
-        uneven=0.0,
-        crowding=1.0,
-    )
 
 
 def attend(
@@ -175,7 +104,7 @@ def attention_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> 
     layers = part.layers + part.window_layers
     heads = ceil_div(jnp.maximum(part.heads, 1.0), mapping.tensor_parallel)
     kv_heads = ceil_div(jnp.maximum(part.kv_heads, 1.0), mapping.tensor_parallel)
-    width = (heads + 2.0 * kv_heads) * part.head_dim
+    width = ((1.0 + part.gate) * heads + 2.0 * kv_heads) * part.head_dim
     new = tokens.total
     dims = (part.head_dim, 2.0 * part.head_dim)
     shared = mapping.context_parallel
@@ -229,7 +158,10 @@ def feed_forward_products(model: Transformer, mapping: Mapping, tokens: Tokens) 
 
 
 def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> list[Product]:
-    """Router, routed experts and shared experts; experts dealt out over chips are not hit evenly."""
+    """Router, routed experts and shared experts; experts dealt out over chips are not hit evenly.
+
+    Latent experts work in a width of their own, with a projection down and up that every chip has whole.
+    """
     part = model.experts
     copy = mapping.tensor_parallel * mapping.context_parallel
     dealt = mapping.expert_parallel > 1.0
@@ -243,6 +175,9 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
     new = tokens.total
     shared = ceil_div(jnp.maximum(part.shared_width, 1.0), copy)
     shared_layers = jnp.where(part.shared_width > 0, part.layers, 0.0)
+    latent = jnp.maximum(part.latent, 1.0)
+    latent_layers = jnp.where(part.latent > 0, part.layers, 0.0)
+    outside = jnp.where(part.latent > 0, part.latent, model.hidden)
 
     def routed_product(inner: Number, outer: Number, vector: Number) -> Product:
         return Product(
@@ -265,42 +200,12 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
     norm = new * model.hidden * NORM_OPERATIONS
     return [
         dense(part.layers, new, model.hidden, jnp.maximum(part.count, 1.0), norm),
-        routed_product(model.hidden, up * width, 0.0),
-        routed_product(width, model.hidden, local * each * width * ACTIVATION_OPERATIONS),
+        dense(latent_layers, new, model.hidden, latent),
+        routed_product(outside, up * width, 0.0),
+        routed_product(width, outside, local * each * width * ACTIVATION_OPERATIONS),
+        dense(latent_layers, new, latent, model.hidden),
         dense(shared_layers, new, model.hidden, up * shared),
         dense(shared_layers, new, shared, model.hidden, new * shared * ACTIVATION_OPERATIONS),
-    ]
-
-
-def state_space_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> list[Product]:
-    """State-space layers: wide projections and a scan that reads a state of constant size."""
-    part = model.state_space
-    copy = mapping.tensor_parallel * mapping.context_parallel
-    inner = ceil_div(jnp.maximum(part.inner, 1.0), copy)
-    new = tokens.total
-    groups = jnp.maximum(part.groups, 1.0)
-    selective = jnp.where(part.step_rank > 0, 0.0, 2.0 * groups * part.state + part.heads)
-    low_rank = jnp.where(part.step_rank > 0, part.step_rank + 2.0 * part.state, 0.0)
-    inputs = 2.0 * inner + (selective + low_rank * inner / model.hidden + part.step_rank * inner / model.hidden)
-    scan = Product(
-        layers=part.layers,
-        products=tokens.sequences,
-        tokens=tokens.queries,
-        inner=inner,
-        outer=jnp.maximum(part.state, 1.0),
-        repeat=2.0,
-        stored=tokens.sequences * inner * part.state,
-        held=0.0,
-        moved=tokens.total * 3.0 * inner,
-        vector=tokens.total * inner * (4.0 + 2.0 * part.convolution),
-        state=1.0,
-        uneven=0.0,
-        crowding=1.0,
-    )
-    return [
-        dense(part.layers, new, model.hidden, inputs, new * model.hidden * NORM_OPERATIONS),
-        scan,
-        dense(part.layers, new, inner, model.hidden),
     ]
 
 
@@ -318,8 +223,6 @@ def operator_table(model: Transformer, mapping: Mapping, tokens: Tokens) -> Prod
     """
     qkv, full, window, out = attention_products(model, mapping, tokens)
     down, query, expand, latent, latent_out = latent_products(model, mapping, tokens)
-    has_latent = model.latent.layers > 0
-    output = jax.tree.map(lambda a, b: jnp.where(has_latent, a, b), latent_out, out)
     rows = [
         qkv,
         down,
@@ -328,10 +231,12 @@ def operator_table(model: Transformer, mapping: Mapping, tokens: Tokens) -> Prod
         full,
         window,
         latent,
-        output,
+        out,
+        latent_out,
         *feed_forward_products(model, mapping, tokens),
         *expert_products(model, mapping, tokens),
         *state_space_products(model, mapping, tokens),
+        *linear_attention_products(model, mapping, tokens),
         head_product(model, mapping, tokens),
     ]
     shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves(rows)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dse.arrays import Number, pytree
 
-__all__ = ["Attention", "Experts", "FeedForward", "LatentAttention", "StateSpace", "Transformer"]
+__all__ = ["Attention", "Experts", "FeedForward", "LatentAttention", "LinearAttention", "StateSpace", "Transformer"]
 
 
 @pytree
@@ -12,7 +12,7 @@ class Attention:
     """Softmax attention with heads query heads over kv_heads key-value heads.
 
     layers: with full context [1]; window_layers: with a sliding window [1]; window [tokens];
-    heads, kv_heads, head_dim [1].
+    heads, kv_heads, head_dim [1]; gate: 1 when a gate as wide as the queries is projected too, else 0.
     """
 
     layers: Number
@@ -21,6 +21,7 @@ class Attention:
     heads: Number
     kv_heads: Number
     head_dim: Number
+    gate: Number
 
 
 @pytree
@@ -53,7 +54,7 @@ class Experts:
     """Mixture-of-experts layers.
 
     layers, count, active (per token), width (of one expert), shared_width (always active, all together),
-    matrices: 3 gated, 2 plain [1].
+    matrices: 3 gated, 2 plain; latent: width in which the routed experts work, 0 for that of the model [1].
     """
 
     layers: Number
@@ -62,6 +63,7 @@ class Experts:
     width: Number
     shared_width: Number
     matrices: Number
+    latent: Number
 
 
 @pytree
@@ -69,7 +71,7 @@ class StateSpace:
     """Selective state-space layers (Mamba, arXiv 2312.00752; Mamba-2, arXiv 2405.21060).
 
     layers; inner: expanded width; state: per channel; heads: 0 for Mamba-1; groups; convolution: taps;
-    step_rank: rank of the step-size projection, 0 for Mamba-2 [1].
+    step_rank: rank of the step-size projection, 0 for Mamba-2; chunk: tokens that Mamba-2 scans together [1].
     """
 
     layers: Number
@@ -79,11 +81,37 @@ class StateSpace:
     groups: Number
     convolution: Number
     step_rank: Number
+    chunk: Number
+
+
+@pytree
+class LinearAttention:
+    """Linear attention with a matrix of key_dim x value_dim a head for a state.
+
+    Gated delta net (arXiv 2412.06464), RWKV-7 (arXiv 2503.14456), lightning attention (arXiv 2501.08313).
+
+    layers; heads: that have a state; key_heads: of queries and of keys; key_dim, value_dim: per head; convolution:
+    taps; gate: 1 when a gate as wide as the values is projected too, else 0; controls: scalars projected for each head;
+    low_rank: ranks of all controls that are as wide as the values; products: with the state a token, 2 to 4;
+    chunk: tokens that are scanned together [1].
+    """
+
+    layers: Number
+    heads: Number
+    key_heads: Number
+    key_dim: Number
+    value_dim: Number
+    convolution: Number
+    gate: Number
+    controls: Number
+    low_rank: Number
+    products: Number
+    chunk: Number
 
 
 @pytree
 class Transformer:
-    """A decoder-only language model, of attention, state-space, dense and expert layers.
+    """A decoder-only language model, of attention, state-space, linear-attention, dense and expert layers.
 
     layers: depth, the number of residual blocks that a pipeline can cut [1]; hidden, vocabulary [1];
     tied: 1 when the head reuses the embedding; blocks_per_reduction: sub-layers that share one reduction, 1
@@ -101,3 +129,4 @@ class Transformer:
     feed_forward: FeedForward
     experts: Experts
     state_space: StateSpace
+    linear_attention: LinearAttention

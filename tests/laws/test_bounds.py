@@ -90,23 +90,46 @@ def active_matrices(name: str) -> float:
     values = catalogue().entry("transformer", name).values
     parts = matrix_parameters(values)
     experts = model(name).experts
-    idle = experts.layers * experts.matrices * (experts.count - experts.active) * experts.width * model(name).hidden
-    layers = ("attention", "latent_attention", "feed_forward", "experts", "state_space")
+    inputs = experts.latent if experts.latent > 0 else model(name).hidden
+    idle = experts.layers * experts.matrices * (experts.count - experts.active) * experts.width * inputs
+    layers = ("attention", "latent_attention", "feed_forward", "experts", "state_space", "linear_attention")
     return sum(parts[part] for part in layers) - float(idle)
 
 
+def scan_macs(name: str, queries: np.ndarray | float) -> np.ndarray | float:
+    """Multiply-accumulates of one token with states and with the earlier tokens of its chunk, by hand."""
+    space, linear = model(name).state_space, model(name).linear_attention
+    found = 0.0
+    if space.layers and not space.step_rank:
+        earlier = (np.minimum(queries, space.chunk) - 1.0) / 2.0
+        pairs = space.groups * space.state + space.inner
+        found = found + space.layers * (2.0 * space.inner * space.state + earlier * pairs)
+    if linear.layers:
+        earlier = (np.minimum(queries, linear.chunk) - 1.0) / 2.0
+        keys, values = {2.0: (1, 1), 3.0: (3, 2), 4.0: (5, 4)}[float(linear.products)]
+        state = linear.products * linear.key_dim * linear.value_dim
+        pairs = keys * linear.key_dim + values * linear.value_dim
+        found = found + linear.layers * linear.heads * (state + earlier * pairs)
+    return found
+
+
 def attention_macs(
-    name: str, tokens: np.ndarray, context: np.ndarray, window: np.ndarray, absorbed: bool
+    name: str,
+    tokens: np.ndarray,
+    context: np.ndarray,
+    window: np.ndarray,
+    absorbed: bool,
+    queries: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """Multiply-accumulates of scores, weighted values and the scan, by hand."""
+    """Multiply-accumulates of scores, weighted values and the scans, by hand; a scan meets new tokens in chunks."""
     values = model(name)
-    full, latent, space = values.attention, values.latent, values.state_space
+    full, latent = values.attention, values.latent
     pairs = full.layers * context + full.window_layers * window
     widths = (
         2.0 * latent.kv_rank + latent.rope_dim if absorbed else latent.nope_dim + latent.rope_dim + latent.value_dim
     )
     each = pairs * full.heads * full.head_dim * 2.0 + latent.layers * latent.heads * context * widths
-    return tokens * (each + space.layers * space.inner * space.state * 2.0)
+    return tokens * (each + scan_macs(name, queries))
 
 
 @pytest.mark.parametrize("name", names("transformer"))
@@ -129,12 +152,13 @@ def test_flops_are_two_per_active_matrix_parameter_and_token(name: str) -> None:
     seen = np.arange(1, int(prompt) + 1)
     causal, inside = seen.mean(), np.minimum(seen, np.maximum(values.attention.window, 1.0)).mean()
     prefill = tokens * active_matrices(name) + prompts * head
-    prefill = prefill + attention_macs(name, tokens, causal, inside, absorbed=False)
+    chunk = np.minimum(whole.prefill_tokens, prompt)
+    prefill = prefill + attention_macs(name, tokens, causal, inside, absorbed=False, queries=chunk)
     np.testing.assert_allclose(found.prefill.demand.macs, prefill, rtol=1e-12)
 
 
 def replicated(name: str) -> float:
-    """Matrix parameters that every chip of a tensor-parallel group has whole: routers, latents, selective inputs."""
+    """Matrix parameters that both of two tensor-parallel chips have whole: routers, latents, an odd selective group."""
     values = model(name)
     latent = (
         values.latent.layers
@@ -142,8 +166,11 @@ def replicated(name: str) -> float:
         * (values.latent.query_rank + values.latent.kv_rank + values.latent.rope_dim)
     )
     space = values.state_space
-    inputs = (2.0 * space.groups * space.state + space.heads) * values.hidden if space.step_rank == 0 else 0.0
-    return float(latent + values.experts.layers * values.hidden * values.experts.count + space.layers * inputs)
+    doubled = 2.0 * np.ceil(space.groups / 2.0) - space.groups
+    inputs = 2.0 * doubled * space.state * values.hidden if space.step_rank == 0 else 0.0
+    routers = values.hidden * (values.experts.count + 2.0 * values.experts.latent)
+    linear = values.linear_attention.layers * values.linear_attention.low_rank * values.hidden
+    return float(latent + values.experts.layers * routers + space.layers * inputs + linear)
 
 
 @pytest.mark.parametrize("name", names("transformer"))

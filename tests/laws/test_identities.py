@@ -36,7 +36,7 @@ FAMILY = st.sampled_from(sorted(FAMILIES.values()))
 DENSE = "gpt-3-6.7b"
 
 
-def same_metrics(one: Metrics, other: Metrics, tolerance: float = 1e-12) -> None:
+def same_metrics(one: object, other: object, tolerance: float = 1e-12) -> None:
     """Every metric and part of two results is equal."""
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, err_msg=jax.tree_util.keystr(path))
@@ -94,6 +94,41 @@ def test_one_expert_takes_the_time_of_dense_layers_and_a_router() -> None:
     one, other = (single(quick, which, traffic(), alone) for which in (dense, one_expert(dense)))
     router = dense.layers * dense.hidden * quick.numerics.weight / quick.memory.bandwidth
     assert other.decode.time == pytest.approx(one.decode.time + router, rel=1e-9)
+
+
+@seeds(5)
+@given(seed=SEED)
+def test_latent_experts_add_two_projections_and_narrow_the_experts(seed: int) -> None:
+    """In a latent as wide as the model all that is new are its projections; a narrower one never costs more."""
+    generator = np.random.default_rng(seed)
+    name = "nemotron-3-super-120b-a12b"
+    chips, mappings, requests = random_chips(generator), random_mappings(generator, name), random_traffic(generator)
+    narrow = model(name)
+    plain, wide = change(narrow, experts__latent=0.0), change(narrow, experts__latent=narrow.hidden)
+    without, full, less = (run(chips, which, requests, mappings) for which in (plain, wide, narrow))
+    share = np.ceil(narrow.layers / mappings.pipeline_parallel) / narrow.layers * narrow.experts.layers
+    for phase in ("prefill", "decode"):
+        a, b, c = (getattr(which, phase) for which in (without, full, less))
+        projections = 2.0 * share * narrow.hidden**2 * tokens_of(phase, mappings, requests)
+        np.testing.assert_allclose(b.demand.macs, a.demand.macs + projections, rtol=1e-9)
+        np.testing.assert_allclose(b.dispatch, a.dispatch, rtol=1e-12)
+        assert (c.dispatch <= b.dispatch).all()
+        assert (c.demand.time <= b.demand.time * (1.0 + 1e-9)).all()
+
+
+@seeds(5)
+@given(seed=SEED, name=st.sampled_from(["mamba-2-2.7b", "rwkv-7-7b", "qwen3.5-397b-a17b"]))
+def test_chunks_change_prefill_alone(seed: int, name: str) -> None:
+    """Scanned token by token, prefill does less arithmetic, and decode, memory and exchanges are the same."""
+    generator = np.random.default_rng(seed)
+    chips, mappings = random_chips(generator), random_mappings(generator, name)
+    chunked = model(name)
+    stepped = change(chunked, state_space__chunk=1.0, linear_attention__chunk=1.0)
+    one, other = (run(chips, which, traffic(2048.0), mappings) for which in (chunked, stepped))
+    same_metrics(one.decode, other.decode)
+    same_metrics(one.footprint, other.footprint)
+    assert (other.prefill.demand.macs < one.prefill.demand.macs).all()
+    np.testing.assert_allclose(other.prefill.communication, one.prefill.communication, rtol=1e-12)
 
 
 @seeds(5)

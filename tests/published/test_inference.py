@@ -61,10 +61,36 @@ def test_cache_of_one_token(name: str, bytes_per_token: int) -> None:
     assert (far.footprint.state - near.footprint.state) / 1000.0 == pytest.approx(bytes_per_token, rel=1e-12)
 
 
-def test_state_of_mamba_does_not_grow() -> None:
-    """64 layers x 5,120 channels x (128 states + 4 taps) x 2 bytes, whatever the context (Mamba-2 2.7B)."""
-    found = [single(IDEAL, model("mamba-2-2.7b"), traffic(tokens, 1.0), mapping()) for tokens in (100.0, 10000.0)]
-    assert found[0].footprint.state == found[1].footprint.state == 64 * 5120 * (128 + 4) * 2
+# Elements of state of one sequence by hand: layers x (heads x key width x value width + channels x taps).
+STATES = {
+    "mamba-2-2.7b": 64 * (5120 * 128 + (5120 + 2 * 128) * 4),
+    "mamba-2.8b": 64 * 5120 * (16 + 4),
+    "nemotron-h-56b": 54 * (256 * 64 * 256 + (256 * 64 + 2 * 8 * 256) * 4),
+    "rwkv-7-7b": 32 * 64 * 64 * 64,
+    "qwen3.5-397b-a17b": 45 * (64 * 128 * 128 + (2 * 16 * 128 + 64 * 128) * 4),
+}
+
+
+@pytest.mark.parametrize(("name", "elements"), STATES.items())
+def test_recurrent_state_does_not_grow(name: str, elements: int) -> None:
+    """The same bytes whatever the context; beside it, only attention layers cache tokens, 2 bytes an element."""
+    attention = model(name).attention
+    per_token = attention.layers * 2.0 * attention.kv_heads * attention.head_dim * 2.0
+    for tokens in (100.0, 10000.0):
+        found = single(IDEAL, model(name), traffic(tokens, 1.0), mapping())
+        assert found.footprint.state - per_token * (tokens + 1.0) == pytest.approx(elements * 2, rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "elements"), STATES.items())
+def test_recurrent_state_is_read_and_written_every_step(name: str, elements: int) -> None:
+    """A second sequence adds its state twice to the traffic of a step, and its cached tokens once."""
+    # All experts work, so that a second sequence wakes no further ones.
+    busy = change(model(name), experts__active=model(name).experts.count)
+    attention = busy.attention
+    per_token = attention.layers * 2.0 * attention.kv_heads * attention.head_dim * 2.0
+    one, two = (single(IDEAL, busy, traffic(100.0, 1.0), mapping(batch=batch)) for batch in (1.0, 2.0))
+    grown = two.decode.demand.memory_bytes - one.decode.demand.memory_bytes
+    assert grown == pytest.approx(2 * 2 * elements + per_token * 101.0, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ EXACT = {
     "llama-3.2-1b": 1_235_814_400,
     "llama-3.2-3b": 3_212_749_824,
     "llama-3.3-70b": 70_553_706_496,
+    "mamba-1.4b": 1_372_178_432,  # the head reuses the embedding
     "mamba-2.8b": 2_768_345_600,  # the head reuses the embedding
     "mistral-7b": 7_241_732_096,
     "mistral-large-123b": 122_610_069_504,
@@ -61,7 +62,21 @@ EXACT = {
     "qwen3-32b": 32_762_123_264,
     "qwen3-4b": 4_022_468_096,
     "qwen3-coder-480b-a35b": 480_154_875_392,
+    "rwkv-7-2.9b": 2_947_735_040,
     "yi-34b": 34_388_917_248,
+}
+
+# Parameters that a token meets, embedding and head among them, as the reports of the models round them.
+ACTIVE = {
+    "deepseek-v2": 21.0e9,
+    "deepseek-v3": 37.0e9,
+    "kimi-k2": 32.6e9,
+    "mixtral-8x7b": 12.9e9,
+    "nemotron-3-nano": 3.6e9,
+    "nemotron-3-super-120b-a12b": 12.7e9,
+    "qwen3-235b-a22b": 22.0e9,
+    "qwen3-coder-480b-a35b": 35.0e9,
+    "qwen3.5-397b-a17b": 17.0e9,
 }
 
 
@@ -84,6 +99,17 @@ def test_count_is_the_published_one(catalogue: Catalogue, name: str) -> None:
 def test_count_is_exact(catalogue: Catalogue, name: str, published: int) -> None:
     """Checkpoints of which the exact count is known are met to the last parameter."""
     assert parameters(catalogue.entry("transformer", name).values) == published
+
+
+@pytest.mark.parametrize(("name", "published"), ACTIVE.items())
+def test_active_parameters_are_the_published_ones(catalogue: Catalogue, name: str, published: float) -> None:
+    """All parameters less those of the experts that a token does not meet, within 3 %: each is a rounding."""
+    values = catalogue.entry("transformer", name).values
+    size = {key: float(values.get(f"experts.{key}", 0.0)) for key in ("layers", "count", "active", "width", "latent")}
+    inputs = size["latent"] or float(values["architecture.hidden"])
+    matrices = 3.0 if values["experts.gated"] else 2.0
+    idle = size["layers"] * (size["count"] - size["active"]) * matrices * inputs * size["width"]
+    assert parameters(values) - idle == pytest.approx(published, rel=0.03)
 
 
 def test_llama_2_70b_by_hand(catalogue: Catalogue) -> None:
@@ -112,10 +138,14 @@ def test_gpt_2_by_hand(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_layer_mixes_tokens_once(catalogue: Catalogue, name: str) -> None:
-    """Attention (full, windowed or latent) and state-space layers add up to the depth of the model."""
+    """Attention (full, windowed, latent, linear) and state-space layers add up to the depth of the model.
+
+    In Nemotron-H a layer either mixes tokens or is a feed-forward, and both together add up to it.
+    """
     values = catalogue.entry("transformer", name).values
-    mixers = ("attention.layers", "attention.window_layers", "latent_attention.layers", "state_space.layers")
+    attention = ("attention.layers", "attention.window_layers", "latent_attention.layers", "linear_attention.layers")
+    mixers = (*attention, "state_space.layers")
     channels = ("feed_forward.layers", "experts.layers")
     depth = values["architecture.layers"]
-    assert sum(float(values.get(path, 0.0)) for path in mixers) == depth
-    assert sum(float(values.get(path, 0.0)) for path in channels) in (0.0, depth)
+    mixing, feeding = (sum(float(values.get(path, 0.0)) for path in paths) for paths in (mixers, channels))
+    assert (mixing == depth and feeding in (0.0, depth)) or (mixing + feeding == depth and mixing and feeding)
