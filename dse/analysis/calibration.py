@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from dse.analysis.cases import Case, UnexpressedError, case_of
+from dse.analysis.measurements import Row
 from dse.analysis.points import Points
-from dse.analysis.profiles import COEFFICIENTS, Belief, from_scale, prior_of
+from dse.analysis.profiles import COEFFICIENTS, Belief, from_scale, machine_of, prior_of
 from dse.catalogue.library import Library
+from dse.catalogue.store import Catalogue
 
-__all__ = ["Fit", "Noise", "Prior", "fit", "gradients", "group_of", "prior_over"]
+__all__ = ["Fit", "Noise", "Prior", "expressed", "fit", "gradients", "prior_for", "prior_over", "split"]
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,7 @@ def full(points: Points, own: Float[np.ndarray, "points columns"]) -> Float[np.n
 def group_of(points: Points) -> list[tuple[str, ...]]:
     """Chip, model, software and kind of measurement of every point: rows alike in all of these err together."""
     rows = [points.cases[number].row for number in points.row]
-    return [(row.chip, row.model, row.software, kind_of(points, number)) for row, number in zip(rows, points.row)]  # noqa: B905
-
-
-def kind_of(points: Points, number: int) -> str:
-    """The phase of a row, `online` rows apart by metric."""
-    row = points.cases[number].row
-    return f"online {row.metric}" if row.phase == "online" else row.phase
+    return [(row.chip, row.model, row.software, row.summary_phase) for row in rows]
 
 
 def precision(
@@ -179,8 +176,8 @@ def fit(points: Points, prior: Prior, noise: Noise, start: np.ndarray | None = N
     for _ in range(ITERATIONS):
         chosen = points.best(*split(unknowns, families))
         measured = np.log([chosen.cases[number].row.value for number in chosen.row])
-        own = np.array([noise.own.get(kind_of(chosen, number), noise.other) for number in chosen.row])
         names = group_of(chosen)
+        own = np.array([noise.own.get(name[-1], noise.other) for name in names])
         groups = np.unique([" / ".join(name) for name in names], return_inverse=True)[1]
         base, slope = gradients(chosen, unknowns)
         error = measured - base
@@ -194,7 +191,24 @@ def fit(points: Points, prior: Prior, noise: Noise, start: np.ndarray | None = N
         unknowns = unknowns + step
         if np.abs(step).max() < 1e-3:
             break
-    rows = {name: int(np.sum(np.unique(points.row, return_index=True)[1] >= 0)) for name in ()}
     first = points.family[np.unique(points.row, return_index=True)[1]]
     rows = {name: int(np.sum(first == family)) for family, name in enumerate(points.software)}
     return Fit(prior.software, rows, unknowns, np.linalg.inv(hessian))
+
+
+def expressed(rows: Sequence[Row], catalogue: Catalogue) -> tuple[list[Case], dict[str, str]]:
+    """The rows that the model can express, and for the others, by id, the reason why not."""
+    cases: list[Case] = []
+    reasons: dict[str, str] = {}
+    for row in rows:
+        try:
+            cases.append(case_of(row, catalogue))
+        except UnexpressedError as reason:
+            reasons[row.id] = str(reason)
+    return cases, reasons
+
+
+def prior_for(points: Points, catalogue: Catalogue) -> Prior:
+    """The joint prior of the software of some points."""
+    machines = {name: machine_of(name, catalogue) for name in points.software}
+    return prior_over(points.software, machines, catalogue.library)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.analysis.measurements import Row
+from dse.analysis.model_class import model_class
 from dse.analysis.profiles import software_of
 from dse.best_mapping import mapping_lattice
 from dse.catalogue.build import build_chips, build_transformer
+from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError
 from dse.catalogue.numerics import activations_for
 from dse.catalogue.store import Catalogue
@@ -41,14 +43,15 @@ METRICS_OF = {
 class Case:
     """A row as arrays: its chip, model, traffic and the mappings that its configuration leaves open.
 
-    software: execution profile; model: name in the catalogue; mappings: leaves (mappings,), the batch one sequence a
-    copy where the row gives none.
+    software: execution profile; model, model_class: its name in the catalogue and its class;
+    mappings: leaves (mappings,), the batch one sequence a copy where the row gives none.
     """
 
     row: Row
     software: str
     chip: Chip
     model: str
+    model_class: str
     transformer: Transformer
     traffic: Traffic
     mappings: Mapping
@@ -115,7 +118,8 @@ def case_of(row: Row, catalogue: Catalogue) -> Case:
     )
     transformer = build_transformer(model.values)
     mappings = mappings_of(row, transformer, traffic)
-    return Case(row, software, chip, model.name, transformer, traffic, mappings)
+    kind = model_class(transformer, float(parameters(model.values)))
+    return Case(row, software, chip, model.name, kind, transformer, traffic, mappings)
 
 
 def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.locate import shipped_root
 from dse.catalogue.read import read_text
 
-__all__ = ["COLUMNS", "METRICS", "PHASES", "Fault", "Row", "read_rows"]
+__all__ = ["CALIBRATION", "COLUMNS", "METRICS", "PHASES", "Fault", "Row", "calibration_rows", "read_rows"]
 
 # fmt: off
 COLUMNS = (
@@ -32,6 +33,10 @@ METRICS = (
     "input_tokens_per_s",
     "mfu",
 )
+CALIBRATION = ("inference.csv", "serving.csv")
+"""Files of models/measurements that execution profiles are fitted to; claims are not."""
+CLAIM = "C"
+"""Tier of rows that are claims, for sanity only."""
 NEEDED = ("id", "chip", "model", "phase", "metric", "value")
 
 
@@ -61,6 +66,11 @@ class Row:
     software: str
     texts: dict[str, str]
     numbers: dict[str, float]
+
+    @property
+    def summary_phase(self) -> str:
+        """The phase under which errors are summarised: `online` rows apart by metric."""
+        return f"online {self.metric}" if self.phase == "online" else self.phase
 
 
 def amount(text: str, whole: bool) -> float:
@@ -143,3 +153,15 @@ def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
             rows.append(row)
         faults += wrong
     return rows, faults
+
+
+def calibration_rows() -> list[Row]:
+    """The rows that execution profiles are fitted to; CatalogueError when the shipped files are not sound."""
+    rows: list[Row] = []
+    for name in CALIBRATION:
+        path = shipped_root() / "models" / "measurements" / name
+        some, faults = read_rows(path)
+        if faults:
+            raise CatalogueError([Problem(fault.rule, str(path), f"line {fault.line}") for fault in faults])
+        rows += [row for row in some if row.texts["tier"] != CLAIM]
+    return rows

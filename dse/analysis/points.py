@@ -245,15 +245,18 @@ def asked_of(case: Case) -> Asked:
     )
 
 
-def points_of(cases: Sequence[Case], assumptions: Assumptions) -> tuple[Points, dict[int, str]]:
+def points_of(
+    cases: Sequence[Case], assumptions: Assumptions, software: tuple[str, ...] = ()
+) -> tuple[Points, dict[int, str]]:
     """The points of rows, and for rows that cannot be run at all the reason, by number of the row.
 
+    software: profiles that are counted, those of the rows when none are given.
     Rows of one model stand together, so that a block skips the operators that its models lack.
     """
     order = sorted(range(len(cases)), key=lambda number: cases[number].model)
     ordered = [cases[number] for number in order]
     sizes = [int(np.size(case.mappings.batch)) for case in ordered]
-    software = tuple(sorted({case.software for case in cases}))
+    software = software or tuple(sorted({case.software for case in cases}))
     points = Points(
         cases=tuple(cases),
         software=software,

@@ -173,6 +173,18 @@ class Library:
         found = section(self.calibration, f"profile.{software}") if self.calibration is not None else {}
         return {key: cited for key, cited in found.items() if key != "rows"}
 
+    @property
+    def scatter(self) -> dict[str, float]:
+        """Phase -> what fitted profiles leave unexplained, as a standard deviation of ln(predicted / measured) [1]."""
+        found = section(self.calibration, "scatter") if self.calibration is not None else {}
+        return {phase: number(cited) for phase, cited in found.items()}
+
+    @property
+    def burst_share(self) -> float:
+        """Share of the clients of measured services that arrive together [1]."""
+        found = self.calibration.figures if self.calibration is not None else {}
+        return number(found["burst_share"]) if "burst_share" in found else 0.0
+
     def files(self, kind: str, names: Iterable[str]) -> Shelf:
         """The named files of a kind as a shelf; each name also stands for itself where it is an alias."""
         wanted = tuple(dict.fromkeys(names))

@@ -1,0 +1,46 @@
+"""bench: how fast is it here?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dse.commands.options import MOST, CatalogueOption, JsonOption, print_json, say
+
+__all__ = ["add_to"]
+
+
+def bench_command(
+    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Trials of the study that is timed.")] = 1000,
+    points: Annotated[int, typer.Option("--points", min=1, max=10**10, help="Points that are evaluated.")] = 50_000_000,
+    scaling: Annotated[bool, typer.Option("--scaling/--no-scaling", help="Also 1e6 against 1e8 points.")] = False,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Speed of the evaluator, of a study and of the start on this machine."""
+    import optuna
+
+    from dse.analysis.bench import bench_evaluator, bench_startup
+    from dse.catalogue import open_catalogue
+    from dse.search.bench import bench_study
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    found = open_catalogue(catalogue)
+    document = {
+        "evaluator": bench_evaluator(found, points, scaling),
+        "study": bench_study(found, trials),
+        "startup": bench_startup(),
+    }
+    if as_json:
+        print_json(document)
+        return
+    for part, figures in document.items():
+        say(part)
+        for name, value in figures.items():
+            say(f"  {name:<34} {value:,.4g}" if isinstance(value, float) else f"  {name:<34} {value}")
+
+
+def add_to(app: Any) -> None:
+    """Register the commands of this file."""
+    app.command("bench")(bench_command)
