@@ -81,7 +81,7 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
 
 
 def parse_entry(text: str, path: Path, kind: str = "") -> Entry:
-    """Text as the entry that the file at the path would be; CatalogueError with every fault that it shows by itself."""
+    """Text as the entry that the file at the path would be; CatalogueError with every fault that it shows alone."""
     entry, faults = draft_entry(text, path, kind)
     if faults:
         raise CatalogueError(faults)

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from dse.commands.options import CatalogueOption, JsonOption, print_json, say
+from dse.commands.options import MOST, CatalogueOption, JsonOption, print_json, say
 
 __all__ = ["add_to"]
 
 
 def bench_command(
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Trials of the study that is timed.")] = 1000,
-    points: Annotated[int, typer.Option("--points", min=1, help="Points that are evaluated.")] = 50_000_000,
+    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Trials of the study that is timed.")] = 1000,
+    points: Annotated[int, typer.Option("--points", min=1, max=10**10, help="Points that are evaluated.")] = 50_000_000,
     scaling: Annotated[bool, typer.Option("--scaling/--no-scaling", help="Also 1e6 against 1e8 points.")] = False,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
