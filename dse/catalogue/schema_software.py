@@ -11,7 +11,7 @@ from dse.catalogue.fields import Figure, Spec
 
 Efficiency = Annotated[Figure, Spec(high=1, above=True)]
 Imbalance = Annotated[Figure, Spec(low=1, high=100)]
-MACHINES = ("gpu", "gaudi", "neuron", "tpu", "dataflow", "wafer")
+MACHINES = ("gpu", "gaudi", "neuron", "tpu", "dataflow", "tensix", "wafer")
 
 
 class ExecutionTable(Table):
