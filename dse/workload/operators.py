@@ -49,6 +49,7 @@ OPERATORS = {
 }
 """Rows of the table, in order, and the class under which each is reported."""
 
+GROUPED_ROWS = 256.0
 CLASSES = tuple(dict.fromkeys(OPERATORS.values()))
 
 
@@ -192,7 +193,7 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
             moved=local * each * (inner + outer),
             vector=vector,
             state=0.0,
-            uneven=jnp.where(part.count > 1.0, 1.0, 0.0),
+            uneven=jnp.where(dealt, 1.0, jnp.minimum(GROUPED_ROWS / each, 1.0)) * jnp.where(part.count > 1.0, 1.0, 0.0),
             crowding=jnp.where(dealt, jnp.maximum(jnp.minimum(awake, 1.0) / local, 1.0), 1.0),
         )
 
