@@ -90,9 +90,10 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     """What one operator of one layer uses.
 
     Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
-    sooner (a skinny one fills little of an array), stretched by the imbalance among experts; vector work; SRAM traffic,
-    at least what tiling for the local buffers needs; main-memory traffic, never below the compulsory bytes nor the
-    lower bound for the SRAM; far-memory traffic, which passes through the main memory where there is one.
+    sooner (a skinny one fills little of an array), stretched by the imbalance among experts, and the vector work that
+    goes with it, since few kernels run both at once; SRAM traffic, at least what tiling for the local buffers needs;
+    main-memory traffic, never below the compulsory bytes nor the lower bound for the SRAM; far-memory traffic, which
+    passes through the main memory where there is one.
     Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
     products = product.products * product.crowding
@@ -108,7 +109,7 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     memory_bytes = jnp.maximum(outside, product.macs * rates.shared_reuse * place.spill)
     scalar = 2.0 * product.macs * product.crowding * rates.vector
     matrix = uneven * jnp.minimum(cycles * product.repeat * rates.clock, scalar)
-    slowest = jnp.maximum(jnp.maximum(matrix, product.vector * rates.vector), sram_bytes * rates.sram)
+    slowest = jnp.maximum(matrix + product.vector * rates.vector, sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
     return Usage(
         matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + chip.execution.operator_time

@@ -7,8 +7,14 @@ from dse.arrays import Number, pytree
 __all__ = ["ACTIVATION_OPERATIONS", "NORM_OPERATIONS", "SOFTMAX_OPERATIONS", "Product", "Tokens", "dense"]
 
 NORM_OPERATIONS = 8.0
-SOFTMAX_OPERATIONS = 6.0
+"""Of each element of the residual stream before a product [FLOP]."""
+
+SOFTMAX_OPERATIONS = 20.0
+"""Of each score: an exponential, of which vector units do one where they do 16 FLOP (H100: 3.9 T/s against 67 TFLOP/s,
+FlashAttention-3, arXiv 2407.08608, section 1), maximum, difference, sum and scale [FLOP]."""
+
 ACTIVATION_OPERATIONS = 6.0
+"""Of each element between the products of a feed-forward layer [FLOP]."""
 
 
 @pytree
@@ -20,7 +26,7 @@ class Product:
     those that are written back;
     held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
     vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
-    uneven: 1 when experts share the tokens unevenly; crowding: products of the busiest chip over the
+    uneven: how much of the imbalance among experts tells, 1 where they are dealt out to chips; crowding: products of the busiest chip over the
     mean, above 1 where there are fewer of them than chips. All [1].
     """
 
