@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
+from dse.analysis.uncertainty import range_of, spreads, tell_apart
 from dse.assumptions import Assumptions
 from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
 from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
+from dse.catalogue.library import Library
 from dse.catalogue.read import Entry, Flat
 from dse.catalogue.store import Catalogue
 from dse.evaluate import LIMITS, Metrics
@@ -24,7 +26,7 @@ __all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "j
 
 @dataclass(frozen=True)
 class Job:
-    """What every candidate is asked to do, and how its money is counted."""
+    """What every candidate is asked to do, how its money is counted, and what is known of software."""
 
     model: str
     traffic: str
@@ -35,6 +37,7 @@ class Job:
     requests: Traffic
     assumptions: Assumptions
     mappings: Mapping
+    library: Library
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Candidate:
     """A chip on the job: its best mapping and metrics (scalar leaves), and the front of all its mappings.
 
     status: of the catalogue (shipping, legacy, hypothetical ...) or 'found'; values: its flat description;
-    front_usd, front_speed: Pareto front of USD per output token against tokens/s per user, without the limits on time.
+    front_usd, front_speed: Pareto front of USD per output token against tokens/s per user, without the limits on time;
+    front_rate, front_rate_speed: that of tokens/s per chip; spreads: metric -> standard deviation of its ln [1].
     """
 
     name: str
@@ -54,6 +58,9 @@ class Candidate:
     metrics: Metrics
     front_usd: np.ndarray = field(default_factory=lambda: np.zeros(0))
     front_speed: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    front_rate: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    front_rate_speed: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    spreads: dict[str, float] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:
@@ -65,6 +72,10 @@ class Candidate:
         """Whether its price is the market's and not modelled from its cost."""
         return float(self.chip.price.buy) > 0.0
 
+    def range_of(self, metric: str) -> tuple[float, float]:
+        """The 80 % range of a metric [its unit]."""
+        return range_of(float(getattr(self.metrics, metric)), self.spreads[metric])
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -72,6 +83,12 @@ class Comparison:
 
     job: Job
     candidates: list[Candidate]
+
+    def level(self, candidate: Candidate) -> bool:
+        """Whether the error bars of a candidate leave it open if it is better or worse than the first."""
+        first, name = self.candidates[0], self.job.objective
+        ends = [(float(getattr(item.metrics, name)), item.spreads[name]) for item in (first, candidate)]
+        return candidate.feasible and first is not candidate and not tell_apart(*ends)
 
 
 def job_of(
@@ -87,7 +104,18 @@ def job_of(
     requests = build_traffic(catalogue.entry("traffic", traffic).values)
     assumptions = build_assumptions(catalogue.library, price_basis)
     mappings = mapping_lattice(transformer, requests, most_chips)
-    return Job(model, traffic, price_basis, objective, most_chips, transformer, requests, assumptions, mappings)
+    return Job(
+        model=model,
+        traffic=traffic,
+        price_basis=price_basis,
+        objective=objective,
+        most_chips=most_chips,
+        transformer=transformer,
+        requests=requests,
+        assumptions=assumptions,
+        mappings=mappings,
+        library=catalogue.library,
+    )
 
 
 def pareto_front(usd: np.ndarray, speed: np.ndarray) -> np.ndarray:
@@ -123,17 +151,23 @@ def evaluate_candidate(
     timely = ("time_to_first_token", "time_per_output_token")
     runs = np.max([getattr(limits, name) for name in LIMITS if name not in timely], axis=0) <= 0.0
     usd, speed = metrics.usd_per_output_token[runs], metrics.output_tokens_per_s_per_user[runs]
-    front = pareto_front(usd, speed) if usd.size else np.zeros(0, int)
+    rate = (metrics.output_tokens_per_s / metrics.chips)[runs]
+    front, rates = (pareto_front(cost, speed) if cost.size else np.zeros(0, int) for cost in (usd, 1.0 / rate))
+    mapping = jax.tree.map(lambda leaf: float(leaf[best]), job.mappings)
+    known = (job.transformer, job.requests, job.assumptions)
     return Candidate(
         name=name,
         title=title,
         status=status,
         values=values,
         chip=chip,
-        mapping=jax.tree.map(lambda leaf: float(leaf[best]), job.mappings),
+        mapping=mapping,
         metrics=jax.tree.map(lambda leaf: float(leaf[best]), metrics),
         front_usd=usd[front],
         front_speed=speed[front],
+        front_rate=rate[rates],
+        front_rate_speed=speed[rates],
+        spreads=spreads(chip, str(values["software"]), mapping, known, job.library),
     )
 
 

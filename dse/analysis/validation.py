@@ -13,15 +13,12 @@ from dse.analysis.cases import Case
 from dse.analysis.cross_validation import held_out, predicted
 from dse.analysis.measurements import Row, calibration_rows
 from dse.analysis.points import Points, points_of
-from dse.analysis.profiles import COEFFICIENTS, EIGHTY, belief_of
+from dse.analysis.profiles import COEFFICIENTS, belief_of
+from dse.analysis.uncertainty import UNKNOWN_SCATTER, range_of
 from dse.catalogue.build import build_assumptions
 from dse.catalogue.store import Catalogue
 
 __all__ = ["Prediction", "predict", "summary"]
-
-UNKNOWN_SCATTER = 0.35
-"""Standard deviation of a phase for which no scatter is known [1]."""
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -104,13 +101,13 @@ def predict(rows: Iterable[Row], catalogue: Catalogue, cross: str = "") -> list[
             found[case.row.id] = Prediction(case.row, skipped=refused[number])
             continue
         scatter = catalogue.library.scatter.get(case.row.summary_phase, UNKNOWN_SCATTER)
-        factor = math.exp(EIGHTY * math.hypot(float(spread[number]), scatter))
         middle = float(value[number])
+        low, high = range_of(middle, math.hypot(float(spread[number]), scatter))
         found[case.row.id] = Prediction(
             row=case.row,
             predicted=middle,
-            low=middle / factor,
-            high=middle * factor,
+            low=low,
+            high=high,
             software=case.software,
             model_class=case.model_class,
         )

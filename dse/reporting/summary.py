@@ -164,6 +164,28 @@ def headline(candidate: Candidate) -> dict[str, float]:
     }
 
 
+RANGED = {
+    "time_to_first_token_s": ("time_to_first_token", 1.0),
+    "time_per_output_token_s": ("time_per_output_token", 1.0),
+    "output_tokens_per_s": ("output_tokens_per_s", 1.0),
+    "output_tokens_per_s_per_user": ("output_tokens_per_s_per_user", 1.0),
+    "usd_per_million_output_tokens": ("usd_per_output_token", 1e6),
+    "tokens_per_dollar": ("tokens_per_dollar", 1.0),
+    "tokens_per_joule": ("tokens_per_joule", 1.0),
+}
+"""Numbers of the headline that carry a range -> the metric and its scale."""
+
+
+def ranges_json(candidate: Candidate) -> dict[str, dict[str, float]]:
+    """Value and 80 % range of each number that has one."""
+    found = {}
+    for name, (metric, scale) in RANGED.items():
+        low, high = candidate.range_of(metric)
+        value = float(getattr(candidate.metrics, metric))
+        found[name] = {"value": scale * value, "low": scale * low, "high": scale * high}
+    return found
+
+
 def phase_json(work: Pass) -> dict[str, Any]:
     """One pass of one stage: its parts, which add up to its time, and how busy each resource is."""
     classes = pass_parts(work)
@@ -191,6 +213,7 @@ def metrics_json(candidate: Candidate) -> dict[str, Any]:
     return finite(
         {
             "metrics": numbers,
+            "ranges": ranges_json(candidate) if feasible and candidate.spreads else {},
             "mapping": named_parts(candidate.mapping),
             "breakdown": breakdown_json(metrics),
             "binds": binds(metrics),

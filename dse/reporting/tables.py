@@ -23,6 +23,7 @@ __all__ = [
     "StudyRecord",
     "format_of",
     "formats_of",
+    "level_note",
     "limit_rows",
     "modelled_costs",
     "on_front",
@@ -79,7 +80,8 @@ class RankingRow:
     price_source: 'market' or 'modelled'; usd_per_million and usd_per_hour (one chip) on the basis of the job;
     usd_per_million_modelled: the same with the prices that follow from its cost; value: of the objective [base units];
     relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of chips, a prefill pool
-    of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives.
+    of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives;
+    usd_range: 80 % range of usd_per_million; level: whether the error bars leave open if it is better than the first.
     """
 
     rank: int
@@ -106,6 +108,8 @@ class RankingRow:
     price_source: str
     binds: str
     on_front: bool
+    usd_range: tuple[float, float]
+    level: bool
 
 
 @dataclass(frozen=True)
@@ -189,13 +193,15 @@ def ranking(comparison: Comparison, objectives: Sequence[str] = ()) -> list[Rank
     values = np.array([[float(getattr(item.metrics, name)) for name in names] for item in feasible])
     pairs = zip(feasible, modelled_costs(job, feasible).tolist(), on_front(values).tolist(), strict=True)
     best = float(getattr(feasible[0].metrics, job.objective))
-    return [ranking_row(job, place + 1, best, *pair) for place, pair in enumerate(pairs)]
+    level = [comparison.level(item) for item in feasible]
+    return [ranking_row(job, place + 1, best, *pair, level[place]) for place, pair in enumerate(pairs)]
 
 
 def ranking_row(
-    job: Job, rank: int, best: float, candidate: Candidate, modelled_cost: float, front: bool
+    job: Job, rank: int, best: float, candidate: Candidate, modelled_cost: float, front: bool, level: bool
 ) -> RankingRow:
     """One candidate; best: the first one's value of the objective; modelled_cost: [USD per output token]."""
+    low, high = candidate.range_of("usd_per_output_token")
     metrics = candidate.metrics
     value = float(getattr(metrics, job.objective))
     decode, prefill = pools_of(candidate)
@@ -224,6 +230,8 @@ def ranking_row(
         price_source=price_source(job, candidate),
         binds=binds(metrics),
         on_front=front,
+        usd_range=(1e6 * low, 1e6 * high),
+        level=level,
     )
 
 
@@ -249,6 +257,17 @@ def price_note(comparison: Comparison) -> str:
         f"the vendor's actual margin, and {counts['modelled']} at a price modelled from cost. The column 'modelled "
         "price', where there is room for it, has every chip at the modelled one, under the same mapping; where the two "
         "kinds meet, compare there."
+    )
+
+
+def level_note(rows: Sequence[RankingRow]) -> str:
+    """Which chips the error bars do not tell from the first; '' when they tell all."""
+    level = [row.name for row in rows if row.level]
+    if not level:
+        return ""
+    return (
+        f"Within the error bars (80 %) of {rows[0].name}, marked ~, so that their order is open: {', '.join(level)}. "
+        "Ranges cover software and model error, not prices."
     )
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dse.analysis.comparison import Comparison
 from dse.reporting.headline import headline_text, named
-from dse.reporting.tables import FOUND, RankingRow, price_note, ranking, rejected
+from dse.reporting.tables import FOUND, RankingRow, level_note, price_note, ranking, rejected
 from dse.reporting.text import counted, significant
 
 __all__ = ["chips_cell", "ranking_table"]
@@ -40,10 +40,11 @@ def chips_cell(row: RankingRow) -> str:
 
 
 COLUMNS = (
-    Column("", lambda row: str(row.rank)),
+    Column("", lambda row: f"{'~' if row.level else ''}{row.rank}"),
     Column("chip", named, number=False),
     Column("front", lambda row: "Pareto" if row.on_front else "", number=False, rank=1),
     Column("USD/Mtok", lambda row: significant(row.usd_per_million), objective="tokens_per_dollar"),
+    Column("80 %", lambda row: "-".join(significant(end, 2) for end in row.usd_range), rank=2),
     Column("price", lambda row: row.price_source, number=False, rank=2),
     Column("modelled\nprice", lambda row: significant(row.usd_per_million_modelled), rank=3),
     Column(
@@ -97,6 +98,7 @@ def ranking_table(
     rows = ranking(comparison, objectives)
     shown = fitting(rows, objectives or [job.objective], room)
     below = [headline_text(rows, job.objective), *(notes or [price_note(comparison)])]
+    below += [level_note(rows)]
     below += [f"Infeasible: {row.name}: {'; '.join(row.reasons)}." for row in rejected(comparison)]
     table = Table(
         title=f"{job.model}, {job.traffic}: ranked by {job.objective.replace('_', ' ')}, basis {job.price_basis}",
