@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,18 @@ def test_show_tells_sources_and_defaults(catalogue: Catalogue) -> None:
     keys = {source["key"] for source in shown["sources"]}
     assert {row["source"] for row in shown["values"] if "." in row["key"] and row.get("source")} & keys
     assert used_sources([catalogue.entry("chip", "h100")])
+
+
+def test_patterns_of_layers_are_checked(catalogue: Catalogue, tmp_path: Path) -> None:
+    """A list of layers with a wrong letter, a wrong length or other counts than the tables is refused."""
+    text = catalogue.find("transformer", "nemotron-3-nano").read_text(encoding="utf-8")
+    path = tmp_path / "nemotron-3-nano.toml"
+    for changed, expected in (
+        ("MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEMQ", "unknown letters"),
+        ("MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEM", "is not as long as architecture.layers = 52"),
+        ("MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEM*", "differs from the 22 in architecture.pattern"),
+    ):
+        path.write_text(
+            re.sub(r'pattern = \{ value = "[^"]*"', f'pattern = {{ value = "{changed}"', text), encoding="utf-8"
+        )
+        assert any(expected in str(problem) for problem in check([path], catalogue))

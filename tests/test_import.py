@@ -97,6 +97,70 @@ CONFIGS: list[tuple[dict[str, Any], int]] = [
         | {"expand": 2, "conv_kernel": 4, "time_step_rank": 160},
         2_768_345_600,
     ),
+    (
+        {"model_type": "mamba2", "hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50288, "num_heads": 80}
+        | {"head_dim": 64, "state_size": 128, "n_groups": 1, "chunk_size": 256, "tie_word_embeddings": True},
+        2_702_599_680,
+    ),
+    (
+        {"model_type": "nemotron_h", "hidden_size": 2688, "num_hidden_layers": 52, "vocab_size": 131072}
+        | {"hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME", "head_dim": 128}
+        | {"num_attention_heads": 32, "num_key_value_heads": 2, "mamba_num_heads": 64, "mamba_head_dim": 64}
+        | {"ssm_state_size": 128, "n_groups": 8, "conv_kernel": 4, "chunk_size": 128, "n_routed_experts": 128}
+        | {"num_experts_per_tok": 6, "moe_intermediate_size": 1856, "moe_shared_expert_intermediate_size": 3712},
+        31_577_940_288,
+    ),
+    (
+        {"model_type": "nemotron_h", "hidden_size": 4096, "num_hidden_layers": 88, "vocab_size": 131072}
+        | {"hybrid_override_pattern": "MEMEMEM*EMEMEMEM*EMEMEMEM*" + "EMEMEMEMEM*" * 4 + "EMEMEMEM*EMEMEMEME"}
+        | {"head_dim": 128, "num_attention_heads": 32, "num_key_value_heads": 2, "mamba_num_heads": 128}
+        | {"mamba_head_dim": 64, "ssm_state_size": 128, "n_groups": 8, "n_routed_experts": 512}
+        | {"num_experts_per_tok": 22, "moe_intermediate_size": 2688, "moe_shared_expert_intermediate_size": 5376}
+        | {"moe_latent_size": 1024},
+        120_668_707_840,
+    ),
+    (
+        {"model_type": "qwen3_next", "hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 151936}
+        | {"head_dim": 256, "num_attention_heads": 16, "num_key_value_heads": 2, "full_attention_interval": 4}
+        | {"linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128}
+        | {"linear_num_key_heads": 16, "linear_num_value_heads": 32, "num_experts": 512, "num_experts_per_tok": 10}
+        | {"moe_intermediate_size": 512, "shared_expert_intermediate_size": 512},
+        79_674_391_296,
+    ),
+    (
+        {
+            "model_type": "qwen3_5_moe",
+            "text_config": {"model_type": "qwen3_5_moe_text", "hidden_size": 4096, "num_hidden_layers": 60}
+            | {"layer_types": (["linear_attention"] * 3 + ["full_attention"]) * 15, "vocab_size": 248320}
+            | {"head_dim": 256, "num_attention_heads": 32, "num_key_value_heads": 2, "linear_key_head_dim": 128}
+            | {"linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 64}
+            | {"num_experts": 512, "num_experts_per_tok": 10, "moe_intermediate_size": 1024}
+            | {"shared_expert_intermediate_size": 1024, "tie_word_embeddings": False},
+        },
+        396_346_350_336,
+    ),
+    (
+        {"model_type": "minimax_m1", "hidden_size": 6144, "num_hidden_layers": 80, "vocab_size": 200064}
+        | {"attn_type_list": ([0] * 7 + [1]) * 10, "head_dim": 128, "num_attention_heads": 64}
+        | {"num_key_value_heads": 8, "num_local_experts": 32, "num_experts_per_tok": 2, "intermediate_size": 9216},
+        456_089_655_296,
+    ),
+    (
+        {"model_type": "glm4_moe", "hidden_size": 5120, "num_hidden_layers": 92, "vocab_size": 151552}
+        | {"num_attention_heads": 96, "num_key_value_heads": 8, "head_dim": 128, "attention_bias": True}
+        | {"use_qk_norm": True, "intermediate_size": 12288, "first_k_dense_replace": 3, "n_routed_experts": 160}
+        | {"num_experts_per_tok": 8, "moe_intermediate_size": 1536, "n_shared_experts": 1},
+        352_797_829_024,
+    ),
+    (
+        {"model_type": "gptj", "n_embd": 4096, "n_layer": 28, "n_head": 16, "vocab_size": 50400, "n_inner": None},
+        6_050_882_784,
+    ),
+    (
+        {"model_type": "phi3", "hidden_size": 5120, "intermediate_size": 17920, "num_hidden_layers": 40}
+        | {"num_attention_heads": 40, "num_key_value_heads": 10, "vocab_size": 100352, "sliding_window": None},
+        14_659_507_200,
+    ),
 ]
 
 

@@ -257,7 +257,40 @@ def transformer_faults(entry: Entry) -> Iterator[Problem]:
             yield Problem(f"is more than architecture.layers = {depth}", file, path, units.readable(value(path), "1"))
     if entry.broken:
         return
+    yield from pattern_faults(entry)
     published, counted = value("parameters"), parameters(entry.values)
     if abs(counted - published) > value("parameters_tolerance") * published:
         rule = f"the sizes give {counted:,} parameters, outside parameters_tolerance of the published count"
         yield Problem(rule, file, "parameters", f"{int(published):,}")
+
+
+# Letters of architecture.pattern and the layers that each stands for.
+LETTERS = {
+    "*": "attention.layers",
+    "W": "attention.window_layers",
+    "A": "latent_attention.layers",
+    "L": "linear_attention.layers",
+    "M": "state_space.layers",
+    "-": "feed_forward.layers",
+    "E": "experts.layers",
+}
+
+
+def pattern_faults(entry: Entry) -> Iterator[Problem]:
+    """A list of layers that holds unknown letters, is not as long as the model or differs from the counts of a part.
+
+    Each letter is a layer, "MEM*"; with spaces each word is one, "LE LE LE *E".
+    """
+    file, key, pattern = str(entry.path), "architecture.pattern", str(entry.values.get("architecture.pattern", ""))
+    if not pattern:
+        return
+    strange = set(pattern) - set(LETTERS) - {" "}
+    if strange:
+        yield Problem("has unknown letters", file, key, listed(sorted(strange)), listed(LETTERS))
+    length, depth = len(pattern.split() if " " in pattern else pattern), int(fixed_number(entry, "architecture.layers"))
+    if length != depth:
+        yield Problem(f"is not as long as architecture.layers = {depth}", file, key, f"{length} layers")
+    for letter, path in LETTERS.items():
+        count, given = pattern.count(letter), int(fixed_number(entry, path))
+        if count != given:
+            yield Problem(f"differs from the {count} in {key} ({letter!r})", file, path, str(given))

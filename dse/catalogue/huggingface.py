@@ -93,8 +93,15 @@ def transformer_text(tables: dict[str, Sizes], name: str, path: Path, count: int
     ]
     for table, sizes in tables.items():
         lines += ["", f"[{table}]"]
-        lines += [f"{key} = {toml_value(value)}" for key, value in sizes.items()]
+        lines += [f"{key} = {toml_field(key, value)}" for key, value in sizes.items()]
     return "\n".join(lines) + "\n"
+
+
+def toml_field(key: str, value: Any) -> str:
+    """A field as TOML; parameters that no field counts say where they come from."""
+    if key != "extra_parameters":
+        return toml_value(value)
+    return f'{{ value = {value}, kind = "derived", note = "vectors of the architecture that no other field counts" }}'
 
 
 def toml_value(value: Any) -> str:

@@ -9,7 +9,10 @@ from dse.catalogue.fields import Figure, Spec
 
 
 class ArchitectureTable(Table):
-    """Sizes of the whole model; extra_parameters: vectors of its own that no other field counts."""
+    """Sizes of the whole model; extra_parameters: vectors of its own that no other field counts.
+
+    pattern: the list of its layers, a letter for what each does (a word where it does several things).
+    """
 
     layers: Count
     hidden: Count
@@ -23,6 +26,7 @@ class ArchitectureTable(Table):
     parallel_block: Flag
     embedding_norm: Flag
     extra_parameters: Annotated[Figure, Spec(high=1e13, integer=True, cited=True)] | None = None
+    pattern: Annotated[Figure, name_of()] | None = None
 
 
 class AttentionTable(Table):
