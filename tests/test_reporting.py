@@ -275,11 +275,11 @@ def test_pools_add_up_and_are_said_to_be_shared(comparison: Comparison) -> None:
 
 def test_notes_name_assumed_software_and_large_deployments(comparison: Comparison) -> None:
     rows = ranking(comparison)
-    notes = " ".join(ranking_notes(comparison, rows, catalogue()))
+    notes = " ".join(ranking_notes(comparison, rows))
     assert all(str(item.values["software"]) in notes for item in comparison.candidates if item.feasible)
     assert "Large deployments" not in notes
     many = [replace(rows[0], chips=864.0, deployment_usd=17.3e6), *rows[1:]]
-    assert f"{rows[0].name} 864 chips, 17.3 M USD" in " ".join(ranking_notes(comparison, many, catalogue()))
+    assert f"{rows[0].name} 864 chips, 17.3 M USD" in " ".join(ranking_notes(comparison, many))
 
 
 def test_degrees_and_limits_read_as_words(comparison: Comparison) -> None:

@@ -18,6 +18,7 @@ from dse.commands.options import (
     TrafficOption,
     print_json,
     print_ranking,
+    print_table,
     say,
 )
 
@@ -76,7 +77,7 @@ def evaluate_command(
         "disaggregated": None if pools is None else int(pools),
     }
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations or weights}
+    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
     job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
     chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
@@ -137,12 +138,13 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
     """A chip of the catalogue on a job, with other formats where asked."""
     from dse.analysis.comparison import evaluate_candidate, status_of
     from dse.catalogue.build import build_chips
+    from dse.catalogue.numerics import activations_for
 
     entry = catalogue.entry("chip", name)
-    values = {
-        **entry.values,
-        **{f"numerics.{key}": catalogue.entry("format", value).name for key, value in formats.items()},
-    }
+    asked = {key: catalogue.entry("format", value).name for key, value in formats.items()}
+    if "weights" in asked:
+        asked.setdefault("activations", activations_for(asked["weights"], entry.values, catalogue.library))
+    values = {**entry.values, **{f"numerics.{key}": value for key, value in asked.items()}}
     chip = build_chips(values, catalogue.library)
     title, status = str(getattr(entry.document, "title", name)), status_of(entry)
     return evaluate_candidate(job, entry.name, title, status, values, chip)
@@ -153,7 +155,7 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     from dse.reporting.headline import pools_text
     from dse.reporting.summary import mapping_text, metrics_json
     from dse.reporting.tables import pools_of
-    from dse.reporting.text import quantity
+    from dse.reporting.text import quantity, significant
 
     document = metrics_json(candidate)
     say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
@@ -165,14 +167,22 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     numbers = document["metrics"]
     say(f"  mapping                 {mapping_text(candidate.mapping)}")
     say(f"  chips                   {pools_text(*pools_of(candidate))}")
-    per_chip = f"{numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
-    say(f"  output tokens           {numbers['output_tokens_per_s']:,.0f} /s, {per_chip}")
-    say(f"  per user                {numbers['output_tokens_per_s_per_user']:.1f} tokens/s")
-    say(f"  time to first token     {quantity(numbers['time_to_first_token_s'], 's')}")
-    say(f"  time per output token   {quantity(numbers['time_per_output_token_s'], 's')}")
-    say(f"  cost                    {numbers['usd_per_million_output_tokens']:.3f} USD per million output tokens")
-    drawn = f"{numbers['power_w_per_chip']:.0f} W per chip"
-    say(f"  energy                  {numbers['tokens_per_joule']:.3f} tokens/J, {drawn}")
+    say(f"  {'':<24}{'':<34}80 % range")
+    rate = f"{numbers['output_tokens_per_s']:,.0f} /s, {numbers['output_tokens_per_s_per_chip']:,.0f} /s per chip"
+    user = f"{numbers['output_tokens_per_s_per_user']:.1f} tokens/s"
+    cost = f"{numbers['usd_per_million_output_tokens']:.3f} USD per million tokens"
+    energy = f"{numbers['tokens_per_joule']:.3f} tokens/J, {numbers['power_w_per_chip']:.0f} W per chip"
+    for label, text, name, dimension in (
+        ("output tokens", rate, "output_tokens_per_s", "1/s"),
+        ("per user", user, "output_tokens_per_s_per_user", "1/s"),
+        ("time to first token", quantity(numbers["time_to_first_token_s"], "s"), "time_to_first_token_s", "s"),
+        ("time per output token", quantity(numbers["time_per_output_token_s"], "s"), "time_per_output_token_s", "s"),
+        ("cost", cost, "usd_per_million_output_tokens", "1"),
+        ("energy", energy, "tokens_per_joule", "1"),
+    ):
+        ends = [document["ranges"][name][end] for end in ("low", "high")]
+        shown = [quantity(end, "s") if dimension == "s" else significant(end) for end in ends]
+        say(f"  {label:<24}{text:<34}{shown[0]} to {shown[1]}")
     say(f"  decode is bound by      {document['binds']}")
     for phase in ("prefill", "decode"):
         parts = document["breakdown"][phase]
@@ -191,6 +201,9 @@ def compare_command(
         str, typer.Option("--objective", help="What the best mapping maximises.")
     ] = "tokens-per-dollar",
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="Also tokens/s per chip at several tokens/s per user; --report plots it.")
+    ] = False,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
@@ -198,6 +211,7 @@ def compare_command(
     """The same job on several chips, ranked."""
     from dse.analysis.comparison import compare, job_of
     from dse.catalogue import list_entries, open_catalogue
+    from dse.reporting.interactivity import front_json, interactivity, interactivity_table
     from dse.reporting.provenance import marked
     from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
@@ -218,12 +232,16 @@ def compare_command(
         page = write_report(report, comparison, None, found)
     if as_json:
         rows = [
-            {"chip": c.name, "status": c.status, "market_price": c.market_price} | metrics_json(c)
+            {"chip": c.name, "status": c.status, "market_price": c.market_price}
+            | metrics_json(c)
+            | ({"front": front_json(c)} if front else {})
             for c in comparison.candidates
         ]
         print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
         return
-    print_ranking(comparison, found)
+    print_ranking(comparison)
+    if front:
+        print_table(interactivity_table(interactivity(comparison, {})))
     if page is not None:
         say(f"report: {page}")
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dse.analysis.comparison import Comparison
-    from dse.catalogue import Catalogue
 
 __all__ = [
     "MOST",
@@ -71,7 +72,7 @@ def say(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def print_ranking(comparison: Comparison, catalogue: Catalogue, objectives: Sequence[str] = ()) -> None:
+def print_ranking(comparison: Comparison, objectives: Sequence[str] = ()) -> None:
     """A comparison for a person: the ranking and the notes that it needs."""
     from rich.console import Console
 
@@ -79,8 +80,15 @@ def print_ranking(comparison: Comparison, catalogue: Catalogue, objectives: Sequ
     from dse.reporting.tables import ranking
     from dse.reporting.terminal import ranking_table
 
-    notes = ranking_notes(comparison, ranking(comparison, objectives), catalogue)
+    notes = ranking_notes(comparison, ranking(comparison, objectives))
     Console().print(ranking_table(comparison, objectives=objectives, notes=notes))
+
+
+def print_table(table: Table) -> None:
+    """A table for a person."""
+    from rich.console import Console
+
+    Console().print(table)
 
 
 def print_wrapped(text: str) -> None:

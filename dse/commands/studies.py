@@ -82,7 +82,7 @@ def finish(
             }
         )
         return
-    print_ranking(comparison, catalogue, record.objectives)
+    print_ranking(comparison, record.objectives)
     for line in [*convergence_lines(record), f"Start points: {start_text(record)}."]:
         print_wrapped(line)
     say(f"chip files: {folder / 'chips'}")

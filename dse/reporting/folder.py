@@ -16,6 +16,7 @@ from dse.reporting.front_data import front_figure
 from dse.reporting.front_figure import draw_fronts
 from dse.reporting.headline import findings
 from dse.reporting.html import Page, PlacedFigure, render, study_text
+from dse.reporting.interactivity import NAMED, draw_interactivity, interactivity
 from dse.reporting.notes import ranking_notes
 from dse.reporting.provenance import chip_rows, entries_of, marked, provenance_rows, works_of
 from dse.reporting.results import csv_text, result_rows, write_parquet
@@ -51,6 +52,14 @@ def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[s
     fronts = front_figure(comparison, vendors_of(entries))
     if fronts is not None:
         made["fronts"] = (drawn(draw_fronts, fronts), front_caption(comparison))
+    pace = interactivity(comparison, vendors_of(entries))
+    if pace:
+        caption = (
+            "Throughput against interactivity: output tokens a second of one chip, prefill pools counted, against "
+            "what each user gets, over all mappings, limits on time aside. "
+            f"The {min(len(pace), NAMED)} of highest throughput."
+        )
+        made["interactivity"] = (drawn(draw_interactivity, pace), caption)
     best, winner = winners(comparison), the_winner(comparison)
     if best:
         caption = (
@@ -129,7 +138,7 @@ def write_report(
     page = Page(
         comparison=comparison,
         findings=findings(rows, comparison.job.objective),
-        notes=ranking_notes(comparison, rows, catalogue),
+        notes=ranking_notes(comparison, rows),
         objectives=objectives,
         ranking=rows,
         rejected=rejected(comparison),

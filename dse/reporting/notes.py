@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dse.analysis.comparison import Comparison
-from dse.catalogue.errors import CatalogueError
-from dse.catalogue.store import Catalogue
-from dse.reporting.tables import RankingRow, price_note
+from dse.reporting.tables import RankingRow, level_note, price_note
 from dse.reporting.text import counted, significant, spoken
 
 __all__ = ["MANY_CHIPS", "ranking_notes"]
@@ -16,25 +14,16 @@ MANY_CHIPS = 512
 MOST_NAMED = 4
 
 
-def software_note(comparison: Comparison, catalogue: Catalogue) -> str:
-    """Which software coefficients are assumed, '' where none is."""
+def software_note(comparison: Comparison) -> str:
+    """Which software profiles rest on judgement alone, '' where all are fitted to measured rows."""
     profiles = dict.fromkeys(str(item.values.get("software", "")) for item in comparison.candidates if item.feasible)
-    assumed = [name for name in profiles if name and assumed_figures(name, catalogue)]
+    assumed = [name for name in profiles if name and not comparison.job.library.fitted(name)]
     if not assumed:
         return ""
     return (
-        "What share of peak, bandwidth and links the software reaches is assumed, not measured on these chips "
-        f"(profiles {spoken(assumed)}): large gaps between vendors rest on it."
+        f"What share of peak, bandwidth and links the software reaches is assumed for the profiles {spoken(assumed)}, of "
+        "which no measured row is at hand: their ranges are wide, and gaps to other vendors rest on them."
     )
-
-
-def assumed_figures(profile: str, catalogue: Catalogue) -> list[str]:
-    """Coefficients of a software profile that are assumed, by dotted path."""
-    try:
-        figures = catalogue.entry("software", profile).figures
-    except CatalogueError:
-        return []
-    return [path for path, cited in figures.items() if cited.kind == "assumed"]
 
 
 def pools_note(rows: list[RankingRow]) -> str:
@@ -63,7 +52,8 @@ def deployment_note(rows: list[RankingRow]) -> str:
     )
 
 
-def ranking_notes(comparison: Comparison, rows: list[RankingRow], catalogue: Catalogue) -> list[str]:
+def ranking_notes(comparison: Comparison, rows: list[RankingRow]) -> list[str]:
     """Every note that the ranking needs."""
-    notes = [price_note(comparison), software_note(comparison, catalogue), pools_note(rows), deployment_note(rows)]
+    notes = [price_note(comparison), level_note(rows), software_note(comparison), pools_note(rows)]
+    notes.append(deployment_note(rows))
     return [note for note in notes if note]

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dse.analysis.comparison import Comparison
 from dse.reporting.headline import headline_text, named
-from dse.reporting.tables import FOUND, RankingRow, level_note, price_note, ranking, rejected
+from dse.reporting.tables import FOUND, RankingRow, price_note, ranking, rejected
 from dse.reporting.text import counted, significant
 
 __all__ = ["chips_cell", "ranking_table"]
@@ -98,7 +98,6 @@ def ranking_table(
     rows = ranking(comparison, objectives)
     shown = fitting(rows, objectives or [job.objective], room)
     below = [headline_text(rows, job.objective), *(notes or [price_note(comparison)])]
-    below += [level_note(rows)]
     below += [f"Infeasible: {row.name}: {'; '.join(row.reasons)}." for row in rejected(comparison)]
     table = Table(
         title=f"{job.model}, {job.traffic}: ranked by {job.objective.replace('_', ' ')}, basis {job.price_basis}",

@@ -27,8 +27,7 @@ class Product:
     held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
     vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
     uneven: how much of the imbalance among experts tells, 1 where they are dealt out to chips; crowding: products of
-    the busiest chip over the
-    mean, above 1 where there are fewer of them than chips. All [1].
+    the busiest chip over the mean, above 1 where there are fewer of them than chips. All [1].
     """
 
     layers: Number
