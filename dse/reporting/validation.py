@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from dse.reporting.validation_data import (
 )
 from dse.reporting.validation_figures import draw_coverage, draw_panels, draw_residuals
 
-__all__ = ["NOTHING", "write_validation"]
+__all__ = ["NOTHING", "write_summary", "write_validation"]
 
 NOTHING = "nothing"
 """What a prediction has not seen that uses the profiles as they are."""
@@ -79,37 +79,55 @@ def findings_of(predictions: Sequence[Prediction]) -> list[Finding]:
     return [
         Finding("Median error", f"factor {math.exp(middle):.2f}", f"|ln(predicted / measured)| {middle:.3f}, all rows"),
         Finding("Within 25 %", f"{100 * near:.0f} % of rows", "predicted between 0.75 and 1.25 of what was measured"),
-        Finding("Inside the 80 % range", f"{100 * inside:.0f} % of rows", "80 % would be honest; 70 to 90 % is the aim"),
+        Finding(
+            "Inside the 80 % range", f"{100 * inside:.0f} % of rows", "80 % would be honest, 70 to 90 % is the aim"
+        ),
     ]
 
 
 def reading_of(cross: str) -> list[str]:
     """How to read the page, in paragraphs."""
     first = (
-        "An error is ln(predicted / measured): 0.10 is about 10 % off, 0.22 a factor of 1.25, 0.69 a factor of two. The "
-        "median says what to expect of an ordinary row, the 90th percentile what to fear, the bias whether a whole group "
+        "An error is ln(predicted / measured): 0.10 is about 10 % off, 0.22 a factor of 1.25, 0.69 a factor of two. "
+        "The median says what to expect of an ordinary row, the 90th percentile what to fear, the bias whether a group "
         "is off in one direction (1.00: it is not; it counts in the metric, so above 1 is too long for a time and too "
         "fast for a rate). Groups of few rows say little."
     )
     ranges = (
         "Every prediction comes with a range that is meant to hold the measured value in 80 % of all cases. It widens "
-        "with what is not known of the software, most of all where a class of machines was never measured, and with the "
-        "scatter of the phase, which no coefficient explains."
+        "with what is not known of the software, most of all where a class of machines was never measured, and with "
+        "the scatter of the phase, which no coefficient explains."
     )
-    if not cross:
-        seen = (
-            "The profiles are used as they are. Rows that they were fitted to, which are those shipped in "
-            "models/measurements, are no test: for these, read the same page with --cross. Rows of your own are one."
-        )
-    else:
-        seen = (
-            f"Before a row is predicted, the profiles are fitted again without all rows of {left_out_words(cross)}, so "
-            "that this is how the model does on what it has not met. Two things remain shared: the judged priors, and "
-            "the scatter of each phase, which was set so that 80 % of the shipped rows fall into their ranges when chip "
-            "and model are left out. That all rows of a phase are covered is therefore no proof; the shape of the curve "
-            "and the groups are."
-        )
-    return [first, ranges, seen]
+    as_they_are = (
+        "The profiles are used as they are. Rows that they were fitted to, which are those of models/measurements, are "
+        "no test: for these, make the page with --cross. Rows of your own are one."
+    )
+    held_out = (
+        f"Before a row is predicted, the profiles are fitted again without all rows of {left_out_words(cross)}, so "
+        "that this is how the model does on what it has not met. Two things remain shared: the judged priors, and the "
+        "scatter of each phase, which was set so that 80 % of the shipped rows fall into their ranges when the same "
+        "model on the same chip is left out. That 80 % of a phase are covered is therefore no proof; the shape of the "
+        "curve and the groups are."
+    )
+    return [first, ranges, held_out if cross else as_they_are]
+
+
+CAPTIONS = {
+    "predicted-measured": (
+        "Predicted against measured, a panel for each phase; thin bars: 80 % range; band: within 25 %. Prefill as time "
+        "of the whole batch and decode as time of a step, rates converted; generate and offline as tokens per second "
+        "of all chips."
+    ),
+    "residuals": (
+        "Predicted over measured time (of rates: the inverse ratio), so that to the right, and up, the model is slower "
+        "than silicon whatever was measured. Rows in brackets; medians and middle halves of each group and octave; "
+        "band: 0.8 to 1.25; crosses: beyond the axis. Were nothing left to explain, all medians would lie on the line."
+    ),
+    "coverage": (
+        "Share of rows inside a range against the share that the range claims, for every width of range. On the dashed "
+        "line, ranges are honest; marks: the 80 % range that predictions carry, grey: 70 to 90 %."
+    ),
+}
 
 
 def draw_all(predictions: Sequence[Prediction]) -> dict[str, tuple[Figure, str]]:
@@ -117,26 +135,27 @@ def draw_all(predictions: Sequence[Prediction]) -> dict[str, tuple[Figure, str]]
     if not scored(predictions):
         return {}
     split = [groups(predictions, title) for title in SPLITS]
-    return {
-        "predicted-measured": (
-            drawn(draw_panels, panels(predictions)),
-            "Predicted against measured, a panel for each phase; thin bars: 80 % range; band: within 25 %. Prefill as "
-            "time of the whole batch and decode as time of a step, rates converted; generate and offline as tokens per "
-            "second of all chips.",
-        ),
-        "residuals": (
-            drawn(draw_residuals, split, trends(predictions)),
-            "Predicted over measured time (of rates: the inverse ratio), so that to the right, and up, the model is "
-            "slower than silicon whatever was measured. Rows in brackets; medians and middle halves of each group and "
-            "octave; band: 0.8 to 1.25; crosses: beyond the axis. Were nothing left to explain, all medians would lie "
-            "on the line.",
-        ),
-        "coverage": (
-            drawn(draw_coverage, coverages(predictions)),
-            "Share of rows inside a range against the share that the range claims, for every width of range. On the "
-            "dashed line, ranges are honest; marks: the 80 % range that predictions carry, grey: 70 to 90 %.",
-        ),
+    made = {
+        "predicted-measured": drawn(draw_panels, panels(predictions)),
+        "residuals": drawn(draw_residuals, split, trends(predictions)),
+        "coverage": drawn(draw_coverage, coverages(predictions)),
     }
+    return {name: (figure, CAPTIONS[name]) for name, figure in made.items()}
+
+
+def write_summary(directory: Path, made: Mapping[str, Sequence[Prediction]]) -> Path:
+    """Write summary.csv of several validations, by what each has left out; returns its path.
+
+    CatalogueError when the folder cannot be written.
+    """
+    rows = [row for left_out, predictions in made.items() for row in score_rows(predictions, left_out)]
+    path = directory / "summary.csv"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(csv_text(rows, SCORE_COLUMNS), encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(directory))]) from error
+    return path
 
 
 def write_validation(directory: Path, predictions: Sequence[Prediction], cross: str) -> Path:
@@ -153,7 +172,7 @@ def write_validation(directory: Path, predictions: Sequence[Prediction], cross: 
 
 def written(directory: Path, predictions: Sequence[Prediction], cross: str) -> Path:
     """The files of a validation."""
-    directory.mkdir(parents=True, exist_ok=True)
+    write_summary(directory, {cross or NOTHING: predictions})
     page = ValidationPage(
         predictions=predictions,
         count=len(scored(predictions)),
@@ -166,8 +185,6 @@ def written(directory: Path, predictions: Sequence[Prediction], cross: str) -> P
         skipped=skipped(predictions),
     )
     (directory / "rows.csv").write_text(csv_text(prediction_rows(predictions), COLUMNS), encoding="utf-8")
-    summary = csv_text(score_rows(predictions, cross or NOTHING), SCORE_COLUMNS)
-    (directory / "summary.csv").write_text(summary, encoding="utf-8")
     path = directory / "validation.html"
     jinja = environment()
     jinja.filters["phase"] = phase_name

@@ -16,7 +16,9 @@ from dse.analysis.profiles import EIGHTY
 from dse.analysis.validation import Prediction, summary
 
 __all__ = [
+    "ALL_ROWS",
     "COLUMNS",
+    "PHASES",
     "SCORE_COLUMNS",
     "SPLITS",
     "TABLES",
@@ -92,8 +94,12 @@ def phase_place(phase: str) -> tuple[int, str]:
 
 
 def left_out_words(left_out: str) -> str:
-    """What a prediction has not seen, as the end of a sentence; left_out: '' or a fold of the cross-validation."""
-    known = {"chip": "its chip", "model": "its class of model", "chip-model": "its chip together with its model"}
+    """What a prediction has seen no row of; left_out: a fold of the cross-validation."""
+    known = {
+        "chip": "its chip or family of chips",
+        "model": "its class of model",
+        "chip-model": "the same model on the same chip",
+    }
     return known.get(left_out, left_out)
 
 
@@ -311,6 +317,9 @@ def level_of(one: Prediction) -> float:
     return float(erf(abs(one.log_error) / spread / math.sqrt(2.0)))
 
 
+ALL_ROWS = "all rows"
+
+
 def coverages(predictions: Sequence[Prediction]) -> list[Coverage]:
     """Coverage in each phase, in order, and at last of all rows where there are several phases."""
     found: dict[str, list[Prediction]] = {}
@@ -319,7 +328,7 @@ def coverages(predictions: Sequence[Prediction]) -> list[Coverage]:
         found.setdefault(one.row.summary_phase, []).append(one)
     ordered = sorted(found.items(), key=lambda item: phase_place(item[0]))
     if len(ordered) > 1:
-        ordered.append(("all rows", some))
+        ordered.append((ALL_ROWS, some))
     made = []
     for phase, rows in ordered:
         level = np.sort([level_of(one) for one in rows])
@@ -353,7 +362,9 @@ def score_rows(predictions: Sequence[Prediction], left_out: str) -> list[dict[st
     """The summary as lines of a table, six digits each; left_out: what no prediction has seen."""
     rows = []
     for score in scores(predictions):
-        cells = {name: float(f"{cell:.6g}") if isinstance(cell, float) else cell for name, cell in asdict(score).items()}
+        cells = {
+            name: float(f"{cell:.6g}") if isinstance(cell, float) else cell for name, cell in asdict(score).items()
+        }
         rows.append({"left_out": left_out} | cells | {"table": TABLES[score.table]})
     return rows
 

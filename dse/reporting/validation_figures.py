@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from dse.reporting.style import INK, MUTED, RULE, plain_log
-from dse.reporting.validation_data import PHASES, Coverage, Groups, Panel, Trend, phase_name
+from dse.reporting.validation_data import ALL_ROWS, PHASES, Coverage, Groups, Panel, Trend, phase_name
 
 __all__ = ["draw_coverage", "draw_panels", "draw_residuals", "error_limit"]
 
@@ -30,7 +30,7 @@ COLOURS = (
     "#8bb62c",
     "#8a8f98",
 )
-PHASE_COLOURS = dict(zip(PHASES, ("#2456a6", "#c2410c", "#2f7d32", "#b58a2e", "#7b4bb3", "#138aa0"), strict=True))
+PHASE_COLOURS: dict[str, str] = dict(zip(PHASES, COLOURS, strict=False))
 BAND = "#eceef1"
 COLUMNS = 3
 """Panels of predicted against measured in a row."""
@@ -106,7 +106,9 @@ def draw_predicted(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
     axes.set_title(phase_name(panel.phase).capitalize(), fontsize=8.5)
     axes.set_xlabel(f"measured [{panel.unit}]", fontsize=7.5)
     axes.set_ylabel(f"predicted [{panel.unit}]", fontsize=7.5)
-    note = f"{panel.measured.size} row{'s' * (panel.measured.size > 1)}\n{100.0 * panel.within_quarter:.0f} % within 25 %"
+    note = (
+        f"{panel.measured.size} row{'s' * (panel.measured.size > 1)}\n{100.0 * panel.within_quarter:.0f} % within 25 %"
+    )
     axes.text(0.04, 0.96, note, transform=axes.transAxes, va="top", fontsize=7.0, color=MUTED, linespacing=1.35)
 
 
@@ -133,27 +135,29 @@ def draw_residuals(split: Sequence[Groups], along: Sequence[Trend]) -> Figure:
     """A panel for each split and each number: the first split at the left, the others beside it, numbers below."""
     first, *others = split
     beside = sum(len(one.names) for one in others) + 3 * len(others)
-    top = 0.9 + 0.17 * max(len(first.names) + 2, beside, 10)
-    figure = Figure(figsize=(9.6, top + (2.75 if along else 0.0) + 0.3), layout="constrained")
+    heights = [0.9 + 0.17 * max(len(first.names) + 2, beside, 10)] + [2.75] * bool(along)
+    figure = Figure(figsize=(9.6, sum(heights) + 0.3), layout="constrained")
+    parts = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights))  # pyright: ignore
     limit = error_limit(first.error)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(top, 2.75)) if along else (figure, None)
-    grid = upper.add_gridspec(
-        max(len(others), 1), 2, height_ratios=[len(one.names) + 2.5 for one in others] or None, width_ratios=(1.05, 1)
-    )
-    draw_groups(upper.add_subplot(grid[:, 0]), first, limit, labelled=True)
+    shares = [len(one.names) + 2.5 for one in others] or [1.0]
+    grid = parts[0].add_gridspec(len(shares), 2, height_ratios=shares, width_ratios=(1.05, 1.0))
+    draw_groups(parts[0].add_subplot(grid[:, 0]), first, limit, labelled=True)
     for row, one in enumerate(others):
-        draw_groups(upper.add_subplot(grid[row, 1]), one, limit, labelled=row == len(others) - 1)
-    if lower is not None:
-        for column, (axes, one) in enumerate(
-            zip(lower.subplots(1, len(along), sharey=True, squeeze=False).ravel(), along, strict=True)
-        ):
-            draw_trend(axes, one, limit, labelled=column == 0)
+        draw_groups(parts[0].add_subplot(grid[row, 1]), one, limit, labelled=one is others[-1])
+    if along:
+        below = parts[1].subplots(1, len(along), sharey=True, squeeze=False).ravel()
+        for axes, one in zip(below, along, strict=True):
+            draw_trend(axes, one, limit, labelled=one is along[0])
+    figure.legend(handles=phase_handles(split), loc="outside upper center", ncols=4)
+    return figure
+
+
+def phase_handles(split: Sequence[Groups]) -> list[Any]:
+    """Entries of the legend: the phases that have rows, and the median."""
     present = {phase for one in split for phase in one.phase}
     ordered = [phase for phase in PHASES if phase in present] + sorted(present - set(PHASES))
-    handles: list[Any] = [dot(PHASE_COLOURS.get(phase, MUTED), phase_name(phase)) for phase in ordered]
-    handles.append(Line2D([], [], color=INK, lw=2.4, label="median; bar: middle half"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
-    return figure
+    handles = [dot(PHASE_COLOURS.get(phase, MUTED), phase_name(phase)) for phase in ordered]
+    return [*handles, Line2D([], [], color=INK, lw=2.4, label="median; bar: middle half")]
 
 
 def shown_errors(error: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
@@ -226,16 +230,16 @@ AIM = (0.7, 0.9)
 
 def draw_coverage(data: Sequence[Coverage]) -> Figure:
     """Share of rows inside a range against the share that the range claims."""
-    figure = Figure(figsize=(7.6, 4.3), layout="constrained")
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.set_box_aspect(1.0)
     axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=(0, (4, 3)), zorder=2)
     axes.plot([80, 80], [100 * AIM[0], 100 * AIM[1]], color=RULE, lw=7.0, solid_capstyle="butt", zorder=1)
     for one in data:
-        whole = one.phase not in PHASES
-        colour, width = (INK, 2.0) if whole else (PHASE_COLOURS[one.phase], 1.4)
+        whole = one.phase == ALL_ROWS
+        colour, width = (INK, 2.0) if whole else (PHASE_COLOURS.get(one.phase, MUTED), 1.4)
         level, share = np.r_[0.0, one.level, 1.0], np.r_[0.0, one.share, one.share[-1]]
-        label = f"{phase_name(one.phase) if not whole else one.phase}: {100 * one.eighty:.0f} % of {one.level.size}"
+        label = f"{one.phase if whole else phase_name(one.phase)}: {100 * one.eighty:.0f} % of {one.level.size}"
         axes.step(100 * level, 100 * share, where="post", color=colour, lw=width, label=label, zorder=5 if whole else 4)
         axes.scatter(80, 100 * one.eighty, s=24, color=colour, edgecolor="white", lw=0.8, zorder=6)
     axes.set(xlim=(0, 100), ylim=(0, 100))
