@@ -20,6 +20,7 @@ from dse.catalogue.store import Catalogue
 
 __all__ = ["Prediction", "predict", "summary"]
 
+
 @dataclass(frozen=True)
 class Prediction:
     """A measured row beside what the model says of it.
