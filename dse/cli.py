@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from dse.commands import bench, catalogue, evaluate, studies, validate
+from dse.commands import bench, catalogue, evaluate, reports, studies, validate
 
 __all__ = ["app", "main"]
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 catalogue.add_to(app)
 evaluate.add_to(app)
 studies.add_to(app)
+reports.add_to(app)
 validate.add_to(app)
 bench.add_to(app)
 

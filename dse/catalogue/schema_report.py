@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from dse.catalogue.declarations import Document, Words, name_of
+from dse.catalogue.declarations import Document, Table, Words, name_of
+from dse.catalogue.errors import FieldError, Problem
 from dse.catalogue.fields import Figure
 
-__all__ = ["ReportDocument"]
+__all__ = ["ReportDocument", "StudyTable", "ValidationTable"]
 
 
-class ReportDocument(Document):
-    """How a committed comparison is made again: a study by its arguments, against every chip of the catalogue."""
+class StudyTable(Table):
+    """A study by its arguments, what it finds against every chip of the catalogue."""
 
-    title: Words
     space: Annotated[Figure, name_of("space")]
     model: Annotated[Figure, name_of("transformer")]
     traffic: Annotated[Figure, name_of("traffic")]
@@ -24,3 +24,31 @@ class ReportDocument(Document):
     sampler: Words
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     trials: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ValidationTable(Table):
+    """Measured rows against the model.
+
+    files: CSV files, from the folder that holds reports/; left_out: a page for each, predicted from profiles that have
+    not seen it: nothing for the profiles as they are, else a fold of the cross-validation.
+    """
+
+    files: Annotated[tuple[Words, ...], Field(min_length=1)]
+    left_out: Annotated[tuple[Literal["nothing", "chip", "model", "chip-model"], ...], Field(min_length=1)]
+
+
+class ReportDocument(Document):
+    """How a committed result is made again: by a study, or by a validation."""
+
+    title: Words
+    study: StudyTable | None = None
+    validation: ValidationTable | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> ReportDocument:
+        """Exactly one of the tables that say how."""
+        given = [name for name in ("study", "validation") if getattr(self, name) is not None]
+        if len(given) != 1:
+            value = " and ".join(f"[{name}]" for name in given) or "neither"
+            raise FieldError(Problem("must have one of the tables [study] and [validation]", value=value))
+        return self

@@ -1,4 +1,4 @@
-"""study run, list, show, resume, export and report: search a space, keep the search, show what it found."""
+"""study run, list, show, resume and export: search a space, keep the search, show what it found."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from dse.analysis.comparison import Comparison, Job
     from dse.catalogue import Catalogue, Space
+    from dse.search.outcome import Recipe
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "run_recipe"]
 
 DEFAULT_STORAGE = "journal:results/studies.journal"
 StorageOption = Annotated[
@@ -221,30 +222,21 @@ def export_command(
     say(f"wrote {rows} trials to {output}")
 
 
-def report_command(
-    recipe: Annotated[str, typer.Argument(help="A recipe of reports/.")],
-    output: Annotated[Path | None, typer.Option("--output", help="Folder; results/RECIPE when absent.")] = None,
-    catalogue: CatalogueOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Regenerate a committed comparison from its recipe."""
+def run_recipe(catalogue: Catalogue, plan: Recipe, output: Path | None, own: Path | None, as_json: bool) -> None:
+    """The study of a recipe, from its beginning, with its report; own: the user's folder, as it was given."""
     from dse.analysis.comparison import job_of
-    from dse.catalogue import load_space, open_catalogue
-    from dse.search.outcome import recipe_of
+    from dse.catalogue import load_space
     from dse.search.storage import open_storage
     from dse.search.study import create, plan_of
 
     quiet()
-    found = open_catalogue(catalogue)
-    plan = recipe_of(found, recipe)
-    job = job_of(found, plan.model, plan.traffic, plan.price_basis)
-    begun = plan_of(load_space(plan.space, found), job, plan.objectives, plan.sampler, plan.seed, plan.trials)
+    job = job_of(catalogue, plan.model, plan.traffic, plan.price_basis)
+    begun = plan_of(load_space(plan.space, catalogue), job, plan.objectives, plan.sampler, plan.seed, plan.trials)
     study = create(open_storage("memory:"), begun, plan.name)
-    run_with_progress(found, study, plan.trials, as_json)
-    finish(found, study, "memory:", output or Path("results") / plan.name, catalogue, as_json)
+    run_with_progress(catalogue, study, plan.trials, as_json)
+    finish(catalogue, study, "memory:", output or Path("results") / plan.name, own, as_json)
 
 
 def add_to(app: Any) -> None:
     """Register the commands of this file."""
     app.add_typer(studies, name="study")
-    app.command("report")(report_command)

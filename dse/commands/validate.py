@@ -99,7 +99,11 @@ def validate_command(
 
 def show_validation(document: dict[str, Any], predictions: list[Prediction], faults: list[tuple[Path, Fault]]) -> None:
     """Errors by phase and chip, skipped rows with reasons, faults with lines."""
+    if not predictions:
+        say("no measured row to predict: the files hold a header and no sound row under it")
     for name in ("summary", "by_chip", "by_model_class", "by_software"):
+        if not document[name]:
+            continue
         say(
             f"{name.replace('_', ' '):<24}{'rows':>6}{'median':>9}{'p90':>9}{'bias':>8}{'within 25 %':>13}"
             f"{'in 80 % range':>15}"

@@ -27,7 +27,7 @@ from dse.reporting.tables import StudyRecord, ranking, rejected
 from dse.reporting.text import spoken
 from dse.reporting.winner import the_winner, winner_of
 
-__all__ = ["write_report"]
+__all__ = ["save_figures", "write_report"]
 
 
 def vendors_of(entries: dict[str, Entry]) -> dict[str, str]:

@@ -22,7 +22,16 @@ from dse.reporting.text import counted, quantity, significant
 from dse.reporting.winner import Winner
 from dse.sources import KINDS, Source
 
-__all__ = ["Page", "PlacedFigure", "StudyText", "dashboard_command", "render", "study_text", "without_password"]
+__all__ = [
+    "Page",
+    "PlacedFigure",
+    "StudyText",
+    "dashboard_command",
+    "environment",
+    "render",
+    "study_text",
+    "without_password",
+]
 
 TEMPLATES = Path(__file__).parent / "templates"
 

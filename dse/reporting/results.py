@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,10 @@ def result_rows(
     return rows
 
 
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV with a header; an absent value is empty."""
+def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] = ("name",)) -> str:
+    """Rows as CSV with a header; an absent value is empty. columns: the header where there are no rows."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["name"], lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(rows[0] if rows else columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()

@@ -148,18 +148,20 @@ class Recipe:
     trials: int
 
 
-def recipe_of(catalogue: Catalogue, name: str) -> Recipe:
-    """A recipe of reports/ by name; CatalogueError for unknown ones or faulty files."""
+def recipe_of(catalogue: Catalogue, name: str) -> Recipe | None:
+    """The study of a recipe of reports/, None where it is no study; CatalogueError for unknown ones or faulty files."""
     entry = catalogue.entry("report", name)
-    document = entry.document
-    assert isinstance(document, ReportDocument)
-    job = {key: str(entry.values[key]) for key in ("space", "model", "traffic")}
+    assert isinstance(entry.document, ReportDocument)
+    study = entry.document.study
+    if study is None:
+        return None
+    job = {key: str(entry.values[f"study.{key}"]) for key in ("space", "model", "traffic")}
     return Recipe(
         name=entry.name,
         **job,
-        price_basis=document.price_basis,
-        objectives=document.objectives,
-        sampler=document.sampler,
-        seed=document.seed,
-        trials=document.trials,
+        price_basis=study.price_basis,
+        objectives=study.objectives,
+        sampler=study.sampler,
+        seed=study.seed,
+        trials=study.trials,
     )

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,21 +47,46 @@ def test_killed_at_random_moments_nothing_told_is_lost(tmp_path: Path, storage: 
     assert len(before) > 64
 
 
-def test_committed_results_are_made_again_by_their_recipes(tmp_path: Path) -> None:
-    recipes = sorted((ROOT / "reports").glob("*.toml"))
-    assert recipes
-    for recipe in recipes:
-        command = [*DSE, "report", recipe.stem, "--output", str(tmp_path / recipe.stem)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        committed, made = (
-            {row["name"]: row for row in csv.DictReader((folder / "results.csv").read_text().splitlines())}
-            for folder in (recipe.with_suffix(""), tmp_path / recipe.stem)
-        )
-        assert list(made) == list(committed)
-        for chip, row in committed.items():
-            for column in row:
-                if "usd_per_million" in column or column.startswith("output_tokens_per_s"):
-                    assert float(made[chip][column] or 0) == pytest.approx(float(row[column] or 0), rel=1e-6), column
+RECIPES = sorted(path.stem for path in (ROOT / "reports").glob("*.toml"))
+
+
+def tables_of(recipe: str, folder: Path, table: str, key: tuple[str, ...]) -> list[dict[tuple, dict[str, str]]]:
+    """A table as it is committed and as its recipe makes it again, each as key -> line."""
+    command = [*DSE, "report", recipe, "--output", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    texts = [(place / table).read_text() for place in (ROOT / "reports" / recipe, folder)]
+    return [{tuple(row[name] for name in key): row for row in csv.DictReader(text.splitlines())} for text in texts]
+
+
+def kind_of(recipe: str) -> str:
+    """The table that says how a result is made."""
+    document = tomllib.loads((ROOT / "reports" / f"{recipe}.toml").read_text())
+    (kind,) = {"study", "validation"} & set(document)
+    return kind
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if kind_of(recipe) == "study"])
+def test_committed_results_are_made_again_by_their_recipes(recipe: str, tmp_path: Path) -> None:
+    committed, made = tables_of(recipe, tmp_path, "results.csv", ("name",))
+    assert list(made) == list(committed)
+    for chip, row in committed.items():
+        for column in row:
+            if "usd_per_million" in column or column.startswith("output_tokens_per_s"):
+                assert float(made[chip][column] or 0) == pytest.approx(float(row[column] or 0), rel=1e-6), column
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if kind_of(recipe) == "validation"])
+def test_committed_validations_are_made_again_by_their_recipes(recipe: str, tmp_path: Path) -> None:
+    committed, made = tables_of(recipe, tmp_path, "summary.csv", ("left_out", "table", "name"))
+    assert set(made) == set(committed)
+    for key, row in committed.items():
+        again, rows = made[key], int(row["n"])
+        assert int(again["n"]) == rows, key
+        for column in ("median_abs_log_error", "p90_abs_log_error", "bias"):
+            assert float(again[column]) == pytest.approx(float(row[column]), rel=0.03, abs=0.01), (key, column)
+        # a row that lies on the bound may fall to either side
+        for column in ("within_25_percent", "within_range"):
+            assert float(again[column]) == pytest.approx(float(row[column]), abs=0.02 + 1.0 / rows), (key, column)
 
 
 def test_the_wheel_passes_the_tests_in_an_empty_environment(tmp_path: Path) -> None:
