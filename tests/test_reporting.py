@@ -99,7 +99,9 @@ def test_json_is_finite_and_keeps_its_contract(comparison: Comparison) -> None:
         document = metrics_json(item)
         text = json.dumps(document, allow_nan=False)
         assert json.loads(text) == document
-        assert set(document) == {"metrics", "mapping", "breakdown", "binds", "feasible", "reasons"}
+        assert set(document) == {"metrics", "ranges", "mapping", "breakdown", "binds", "feasible", "reasons"}
+        for name, ends in document["ranges"].items():
+            assert ends["low"] < ends["value"] == document["metrics"][name] < ends["high"]
         assert all((value is None) != item.feasible for value in document["metrics"].values())
         assert {"prefill", "decode", "area_mm2", "make_usd", "tco_usd_per_hour", "footprint_bytes"} <= set(
             document["breakdown"]
@@ -276,7 +278,9 @@ def test_pools_add_up_and_are_said_to_be_shared(comparison: Comparison) -> None:
 def test_notes_name_assumed_software_and_large_deployments(comparison: Comparison) -> None:
     rows = ranking(comparison)
     notes = " ".join(ranking_notes(comparison, rows))
-    assert all(str(item.values["software"]) in notes for item in comparison.candidates if item.feasible)
+    used = {str(item.values["software"]) for item in comparison.candidates if item.feasible}
+    unmeasured = {name for name in used if not comparison.job.library.fitted(name)}
+    assert all((f"{name}," in notes or f" {name}" in notes) == (name in unmeasured) for name in used)
     assert "Large deployments" not in notes
     many = [replace(rows[0], chips=864.0, deployment_usd=17.3e6), *rows[1:]]
     assert f"{rows[0].name} 864 chips, 17.3 M USD" in " ".join(ranking_notes(comparison, many))

@@ -21,8 +21,8 @@ def software_note(comparison: Comparison) -> str:
     if not assumed:
         return ""
     return (
-        f"What share of peak, bandwidth and links the software reaches is assumed for the profiles {spoken(assumed)}, of "
-        "which no measured row is at hand: their ranges are wide, and gaps to other vendors rest on them."
+        f"What software reaches of peak, bandwidth and links is assumed for the profiles {spoken(assumed)}, of which "
+        "no measured row is at hand: their ranges are wide, and gaps to other vendors rest on them."
     )
 
 

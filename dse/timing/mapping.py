@@ -16,8 +16,8 @@ BLOCK = 4096
 
 PASS_TOKENS = (512.0, 2048.0, 8192.0)
 
-RACK = 72
-"""Chips of the one scale-up domain on sale that is no power of two; tried as a group for experts [1]."""
+ODD_DOMAINS = (12, 72)
+"""Chips of scale-up domains on sale that are no powers of two; tried as groups for experts [1]."""
 
 MOST_CONTEXT_CHIPS = 32
 """Largest context-parallel group that is tried."""
@@ -95,7 +95,8 @@ def stack_mappings(rows: np.ndarray) -> Mapping:
 
 def groups_of(experts: int, tensor: int, chips: int) -> list[int]:
     """Copies of the attention layers that deal out experts together, on at most so many chips."""
-    whole = [*powers_of_two(chips), *(RACK * power for power in powers_of_two(chips // RACK) if chips >= RACK)]
+    odd = [size * power for size in ODD_DOMAINS if size <= chips for power in powers_of_two(chips // size)]
+    whole = sorted({*powers_of_two(chips), *odd})
     return [group // tensor for group in whole if group % tensor == 0 and experts > 1]
 
 

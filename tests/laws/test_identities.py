@@ -113,7 +113,9 @@ def test_latent_experts_add_two_projections_and_narrow_the_experts(seed: int) ->
         np.testing.assert_allclose(b.demand.macs, a.demand.macs + projections, rtol=1e-9)
         np.testing.assert_allclose(b.dispatch, a.dispatch, rtol=1e-12)
         assert (c.dispatch <= b.dispatch).all()
-        assert (c.demand.time <= b.demand.time * (1.0 + 1e-9)).all()
+        # Where the wider one does not fit, the share of its weights that is read at all says nothing.
+        fits = full.limits.memory <= 0.0
+        assert (c.demand.time <= b.demand.time * (1.0 + 1e-9))[fits].all()
 
 
 @seeds(5)
