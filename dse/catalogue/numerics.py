@@ -146,7 +146,7 @@ def rank(want: str, have: str, formats: Shelf, library: Library) -> float:
     if formats.row(want) == formats.row(have):
         return -OTHER_FAMILY
     bits = formats.columns["bits"]
-    if bits[formats.row(have)] <= bits[formats.row(want)]:
+    if bits[formats.row(have)] < bits[formats.row(want)]:
         return np.inf
     families = [getattr(library.load("format", name).document, "family", "") for name in (want, have)]
     same = family_of(want, families[0]) == family_of(have, families[1])
