@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 from dataclasses import fields
@@ -249,3 +250,61 @@ def test_a_file_without_rows_is_told(tmp_path: Path) -> None:
 def test_a_recipe_may_leave_out_what_cross_validation_can() -> None:
     (choices,) = [get_args(one) for one in get_args(ValidationTable.model_fields["left_out"].annotation)[:1]]
     assert set(choices) == {NOTHING, *FOLDS}
+
+
+RECIPE = """
+kind = "report"
+name = "mine"
+title = "My rows"
+[validation]
+files = ["rows.csv"]
+left_out = ["nothing"]
+"""
+SOUND = "a,h100-sxm,8,llama-2-70b,bf16,bf16,8,1,,,decode,32,1024,128,tpot_s,0.0135,vllm,A,mine,s,n\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalogue of one's own with a recipe and measured rows, the working directory beside it."""
+    (tmp_path / "own" / "reports").mkdir(parents=True)
+    (tmp_path / "own" / "reports" / "mine.toml").write_text(RECIPE)
+    (tmp_path / "own" / "rows.csv").write_text(",".join(INPUT) + "\n" + SOUND)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "own"
+
+
+def test_a_recipe_of_ones_own_is_a_report(own: Path) -> None:
+    result = CliRunner().invoke(app, ["report", "mine", "--catalogue", str(own), "--json"])
+    assert result.exception is None, result.exception
+    document = json.loads(result.stdout)
+    (page,) = document["reports"]
+    assert Path(page) == Path("results/mine/nothing/validation.html")
+    assert "1 measured row, 1 of them predicted" in Path(page).read_text()
+    (line, *_) = csv.DictReader(Path(document["summary"]).read_text().splitlines())
+    told = document["left_out"]["nothing"]["summary"]["decode"]
+    assert float(line["median_abs_log_error"]) == pytest.approx(told["median_abs_log_error"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ('files = ["rows.csv"]', 'files = ["absent.csv"]', ("absent.csv", "cannot be read")),
+        ('["nothing"]', '["chips"]', ("mine.toml", "left_out", "chips", "chip-model")),
+        ("[validation]", "[study]", ("mine.toml", "study.files", "unknown key", "study.space", "missing")),
+        (RECIPE[RECIPE.index("[val") :], "", ("mine.toml", "[study] and [validation]", "neither")),
+    ],
+)
+def test_faults_of_a_recipe_are_told(own: Path, old: str, new: str, parts: tuple[str, ...]) -> None:
+    (own / "reports" / "mine.toml").write_text(RECIPE.replace(old, new))
+    result = CliRunner().invoke(app, ["report", "mine", "--catalogue", str(own)])
+    assert isinstance(result.exception, CatalogueError), result.exception
+    text = "\n".join(str(problem) for problem in result.exception.problems)
+    for part in parts:
+        assert part in text
+
+
+def test_a_report_leaves_no_faulty_row_out(own: Path) -> None:
+    (own / "rows.csv").write_text(",".join(INPUT) + "\n" + SOUND + SOUND.replace("0.0135", "-1").replace("a,", "b,", 1))
+    result = CliRunner().invoke(app, ["report", "mine", "--catalogue", str(own)])
+    assert isinstance(result.exception, CatalogueError)
+    assert [problem.key for problem in result.exception.problems] == ["line 3"]

@@ -230,9 +230,10 @@ AIM = (0.7, 0.9)
 
 def draw_coverage(data: Sequence[Coverage]) -> Figure:
     """Share of rows inside a range against the share that the range claims."""
-    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    figure = Figure(figsize=(8.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.set_box_aspect(1.0)
+    axes.set_anchor("W")
     axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=(0, (4, 3)), zorder=2)
     axes.plot([80, 80], [100 * AIM[0], 100 * AIM[1]], color=RULE, lw=7.0, solid_capstyle="butt", zorder=1)
     for one in data:
