@@ -17,6 +17,10 @@ __all__ = ["Front", "FrontFigure", "Window", "front_figure"]
 FAMILIES = {"NVIDIA": "NVIDIA", "AMD": "AMD", "Google": "Google", "Amazon": "Amazon", "AWS": "Amazon", "Intel": "Intel"}
 
 
+MOST_DRAWN = 26
+"""Fronts that the figure has room for [1]."""
+
+
 class Front(NamedTuple):
     """The Pareto front of a chip and its best point; usd: per million output tokens, speed: tokens/s per user.
 
@@ -51,7 +55,8 @@ class Window(NamedTuple):
 class FrontFigure(NamedTuple):
     """All fronts, best chip first, and the slowest speed that the job allows [1/s], 0 without a limit.
 
-    beyond: best points outside the window, as text; absent: chips without a front, as they cannot hold the model.
+    beyond: best points outside the window, as text; absent: chips without a front, as they cannot hold the model;
+    undrawn: chips that rank behind those that the figure has room for and lead in nothing.
     """
 
     fronts: list[Front]
@@ -59,6 +64,7 @@ class FrontFigure(NamedTuple):
     window: Window
     beyond: list[str]
     absent: list[str]
+    undrawn: list[str]
 
 
 def family_of(vendor: str) -> str:
@@ -127,8 +133,12 @@ def front_figure(comparison: Comparison, vendors: dict[str, str]) -> FrontFigure
         return None
     allowed = float(comparison.job.requests.time_per_output_token)
     least = 1.0 / allowed if allowed < 1e6 else 0.0
-    window = window_of(fronts, least)
-    return FrontFigure(leading(fronts), least, window, beyond(fronts, window), absent)
+    ranked = leading(fronts)
+    shown = [front for place, front in enumerate(ranked) if place < MOST_DRAWN or front.leads or front.found]
+    names = {front.name for front in shown}
+    undrawn = [front.label for front in ranked if front.name not in names]
+    window = window_of(shown, least)
+    return FrontFigure(shown, least, window, beyond(shown, window), absent, undrawn)
 
 
 def beyond(fronts: list[Front], window: Window) -> list[str]:

@@ -123,6 +123,8 @@ def edge_note(data: FrontFigure) -> str:
         parts.append(f"Beyond the axes: {'; '.join(data.beyond)}.")
     if data.absent:
         parts.append(f"Cannot hold the model: {', '.join(data.absent)}.")
+    if data.undrawn:
+        parts.append(f"Not drawn: {len(data.undrawn)} chips that rank behind these.")
     return "\n".join(textwrap.wrap(" ".join(parts), NOTE_WIDTH))
 
 
