@@ -183,15 +183,18 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
         return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte, energy=count * part * one.energy)
 
+    # Tokens go out as the experts multiply them and come back as partial sums (DeepSeek-V3, section 3.3.2).
+    element = jnp.maximum(chip.numerics.activation, exchange_bytes)
+    there_and_back = (chip.numerics.activation / element + 1.0) / 2.0
     latent = model.experts.latent
     sent = jnp.where(latent > 0, latent / model.hidden, 1.0)
     gathered = times(share * routed, all_gather(chip, copy), sent)
     shared = times(share * jnp.where(model.experts.shared_width > 0, routed, 0.0), over_copy)
     mixed, fed = times(share * mixing, over_tensor), times(share * (feeding - routed), over_copy)
     return Exchanges(
-        element=jnp.maximum(chip.numerics.activation, exchange_bytes),
+        element=element,
         reduction=jax.tree.map(lambda *parts: sum(parts), mixed, fed, shared),
-        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, spread, sent / copy), gathered),
+        dispatch=jax.tree.map(jnp.add, times(2.0 * share * routed, spread, there_and_back * sent / copy), gathered),
         context_exchange=times(share * mixers, all_gather(chip, mapping.context_parallel)),
         pipeline=times(many, passing, 1.0 / copy),
     )
