@@ -75,6 +75,6 @@ def calibration_text(found: Fit, scatter: dict[str, float]) -> str:
         "[scatter]",
         *(f'"{phase}" = {rounded(value)!r}' for phase, value in sorted(scatter.items())),
     ]
-    for name in found.software:
+    for name in (name for name in found.software if found.rows.get(name)):
         head += profile_text(name, found.belief(name))
     return "\n".join(head) + "\n"

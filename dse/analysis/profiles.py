@@ -83,7 +83,7 @@ class Belief:
         """Ends of the 80 % range of each coefficient [base units]."""
         spread = EIGHTY * np.sqrt(np.diag(self.covariance))
         low, high = from_scale(self.mean - spread), from_scale(self.mean + spread)
-        return (dict(zip(COEFFICIENTS, end.tolist(), strict=True)) for end in (low, high))  # pyright: ignore
+        return dict(zip(COEFFICIENTS, low.tolist(), strict=True)), dict(zip(COEFFICIENTS, high.tolist(), strict=True))
 
 
 def judged(cited: Cited) -> tuple[float, float, float]:
