@@ -29,7 +29,7 @@ class Noise:
 
     own: of one row by phase, or of `online` rows by metric; shared: of all rows of one chip, model and software, which
     err together; tail: degrees of freedom of the Student distribution that a row's error is drawn from.
-    The issue of one engine over a year moves rows by 1.3-1.7 x, the same configuration on two engines differs by 0.21.
+    Releases of one engine over a year move rows by 1.3-1.7 x, the same configuration on two engines differs by 0.21.
     """
 
     own: dict[str, float] = field(

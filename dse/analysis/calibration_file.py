@@ -17,7 +17,7 @@ from dse.catalogue.store import Catalogue
 __all__ = ["calibrate", "calibration_text"]
 
 SCATTER_FOLD = "chip-model"
-"""What is left out when the scatter is measured: a new chip with a new model is what the ranges are for."""
+"""What is left out when the scatter is measured: all rows of the same model on the same chip."""
 
 
 def calibrate(catalogue: Catalogue) -> tuple[Fit, dict[str, float]]:
@@ -64,7 +64,7 @@ def calibration_text(found: Fit, scatter: dict[str, float]) -> str:
         f"# Written by `dse calibrate` from models/measurements ({', '.join(CALIBRATION)}). Do not edit: change rows",
         "# or priors (models/software) and run it again. Covariances are those of the coefficients on their scales:",
         "# logit of efficiencies, ln of times, ln of the imbalance less one; scatter is a standard deviation of",
-        f"# ln(predicted / measured) of rows whose chip and model were left out of the fit ({SCATTER_FOLD}).",
+        f"# ln(predicted / measured) of rows whose model on that chip was left out of the fit ({SCATTER_FOLD}).",
         'kind = "calibration"',
         'name = "default"',
         'title = "Execution profiles fitted to the shipped measured rows"',

@@ -89,3 +89,4 @@ def scatter_from(points: Points, held: HeldOut) -> dict[str, float]:
 
 
 LEAST_SCATTER = 0.05
+"""Smallest scatter that is believed: chips of one type differ by as much [1]."""
