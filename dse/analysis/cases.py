@@ -126,7 +126,9 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
     """The mappings that a row leaves open; UnexpressedError when there are none."""
     chips = int(row.numbers.get("chips", 1.0))
     given = {field: row.numbers[key] for key, field in DEGREES.items() if key in row.numbers}
-    given |= {"disaggregated": 0.0, "batch": row.numbers.get("batch", float(chips))}
+    # A static batch is prefilled in full passes before its decode begins, as in separate pools.
+    given["disaggregated"] = 0.0 if row.phase in ("offline", "online") else 1.0
+    given["batch"] = row.numbers.get("batch", float(chips))
     if row.phase == "decode":
         given["prefill_tokens"] = 2048.0
     if "tp" in row.numbers and not transformer.experts.layers > 0:

@@ -73,10 +73,16 @@ def lengths_of(traffic: Traffic, model: Transformer) -> Lengths:
 
 
 def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
-    """What a prefill pass works on: a chunk of a long prompt, or short ones, no more than there are in flight."""
+    """What a prefill pass works on: a chunk of a long prompt, or short ones as far as they come together.
+
+    On shared chips a sequence is done after as many steps as it has output tokens, so that in each step as many prompts
+    take the place of finished ones as there are sequences per output token; they share a pass, and nothing waits for
+    it to fill. A pool for prefill alone works on full passes, of no more prompts than there are in flight.
+    """
     queries = jnp.minimum(mapping.prefill_tokens, lengths.new)
-    packed = jnp.minimum(mapping.prefill_tokens / lengths.new, mapping.batch / mapping.data_parallel)
-    sequences = jnp.maximum(packed, 1.0)
+    in_flight = mapping.batch / mapping.data_parallel
+    together = jnp.where(mapping.disaggregated > 0.0, in_flight, in_flight / lengths.steps)
+    sequences = jnp.maximum(jnp.minimum(mapping.prefill_tokens / lengths.new, together), 1.0)
     ahead = (queries - 1.0) / 2.0
     window_read = jnp.minimum(lengths.prefill + ahead, lengths.window_prefill + queries - 1.0)
     return Tokens(
@@ -119,8 +125,8 @@ class Pass:
     """One pass through one pipeline stage.
 
     time: with everything [s]; classes: operator classes; reduction, dispatch, context_exchange,
-    pipeline: communication of each kind [s]; hidden: communication behind arithmetic [s]; throttled: added because the
-    power limit is reached [s]; demand: per resource; energy: dynamic, of one chip [J].
+    pipeline: communication of each kind [s]; hidden: communication behind arithmetic [s]; step: of the host [s];
+    throttled: added because the power limit is reached [s]; demand: per resource; energy: dynamic, of one chip [J].
     """
 
     time: Number
@@ -216,7 +222,8 @@ def run_pass(
 
     table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the
     stage; energy: per event; static: power without work [W].
-    Communication hides behind arithmetic as far as the software overlaps it. When the dynamic energy would exceed the
+    Communication hides behind arithmetic as far as the software overlaps it. One host serves all stages: each
+    micro-batch waits for it once in its way through them, and no stage goes faster than it. When the dynamic energy would exceed the
     power limit, the clock slows until it does not: time is at least energy / (limit - static).
     """
     demand, times = run_table(table, chip, place, weights)
@@ -233,8 +240,9 @@ def run_pass(
         + size * sum(getattr(talk, name).energy for name in spent)
     )
     host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
-    step = host / mapping.pipeline_parallel
-    free = demand.time + sent - hidden + step
+    busy = demand.time + sent - hidden
+    step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
+    free = busy + step
     budget = jnp.maximum(chip.package.power_limit - static, 1e-3 * chip.package.power_limit)
     time = jnp.maximum(free, dynamic / budget)
     return Pass(

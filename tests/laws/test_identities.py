@@ -62,7 +62,8 @@ def tokens_of(phase: str, mappings: Mapping, requests: Traffic) -> np.ndarray:
     new = requests.input_tokens * (1.0 - requests.prefix_hit_rate)
     sequences = mappings.batch / mappings.data_parallel
     micro = np.minimum(mappings.pipeline_parallel, sequences)
-    packed = np.maximum(np.minimum(mappings.prefill_tokens / new, sequences), 1.0)
+    together = np.where(mappings.disaggregated > 0.0, sequences, sequences / requests.output_tokens)
+    packed = np.maximum(np.minimum(mappings.prefill_tokens / new, together), 1.0)
     chunk = np.minimum(mappings.prefill_tokens, new) * packed
     return chunk if phase == "prefill" else np.ceil(sequences / micro)
 
