@@ -68,7 +68,7 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
     chip = parts.Chip(
         process=parts.Process(**shelves["process"].gather(given.names("process.node"))),
         style=parts.Style(**shelves["style"].gather(given.names("style"))),
-        matrix=matrix_of(given, arithmetic.area_ratio),
+        matrix=matrix_of(given, arithmetic.area_ratio, library),
         vector_lanes=given.number("vector_lanes"),
         sram=fields_of(parts.Sram, given, "sram"),
         memory=memory_of(given, library),
@@ -94,10 +94,18 @@ def fields_of(part: type[T], given: Columns, table: str) -> T:
     return part(**{name: given.number(f"{table}.{name}") for name in getattr(part, "__dataclass_fields__")})  # noqa: B009
 
 
-def matrix_of(given: Columns, area_ratio: Numbers) -> parts.MatrixUnits:
+def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.MatrixUnits:
     """The matrix units, with the silicon of a cell over that of a bf16 cell [1]."""
     sizes = {name: given.number(f"matrix.{name}") for name in ("units", "rows", "columns", "split", "clock")}
-    return parts.MatrixUnits(**sizes, area_ratio=area_ratio)
+    return parts.MatrixUnits(**sizes, area_ratio=area_ratio, sustained=sustained_of(given, library))
+
+
+def sustained_of(given: Columns, library: Library) -> Numbers:
+    """Share of the peak that the best product reaches: measured on the chip, else usual for its style [1]."""
+    usual = library.shelves["style"].gather(given.names("style"))["matrix_sustained"]
+    measured, published = (given.number(f"matrix.{kind}_peak", 0.0) for kind in ("measured", "published"))
+    known = np.asarray(measured) * np.asarray(published) > 0.0
+    return np.where(known, measured / np.maximum(published, 1.0), usual)
 
 
 def memory_of(given: Columns, library: Library) -> parts.Memory:

@@ -34,7 +34,10 @@ class ProcessTable(Table):
 
 
 class MatrixTable(Table):
-    """Matrix arithmetic; rates: every natively multiplied format over the native one."""
+    """Matrix arithmetic; rates: every natively multiplied format over the native one; peaks: of the native one.
+
+    measured_peak: of the best product of any shape, on the vendor's own kernels.
+    """
 
     units: CitedCount
     rows: CitedCount
@@ -44,6 +47,7 @@ class MatrixTable(Table):
     native: FormatName
     rates: dict[str, Annotated[Figure, Spec(high=64)]]
     published_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
+    measured_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
 
 
 class SramTable(Table):

@@ -55,6 +55,7 @@ class StyleEntry(Table):
     sram_energy: JoulesPerByte
     transport_energy: JoulesPerByte
     sram_bandwidth_density: Annotated[Figure, Spec("1/s", high=1e9, above=True)]
+    matrix_sustained: Annotated[Figure, Spec(high=1, above=True)]
 
 
 class MemoryEntry(Table):

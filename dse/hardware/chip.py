@@ -50,7 +50,8 @@ class Style:
     control_energy: per multiply-accumulate at 7 nm [J]; sram_density_ratio: realised over scratchpad density [1];
     sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
     transport_energy: per byte moved between DRAM and the cores on the die [J/byte];
-    sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s].
+    sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s];
+    matrix_sustained: share of the peak that the best product reaches where the chip was not measured [1].
     """
 
     control_area_ratio: Number
@@ -59,6 +60,7 @@ class Style:
     sram_energy: Number
     transport_energy: Number
     sram_bandwidth_density: Number
+    matrix_sustained: Number
 
 
 @pytree
@@ -66,7 +68,8 @@ class MatrixUnits:
     """Matrix arithmetic: units x rows x columns multiply-accumulates a clock.
 
     units, rows, columns [1]; split: independent parts into which a unit's rows can be cut [1];
-    clock [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1].
+    clock [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1]; sustained: share of its peak
+    that the best product of any shape reaches, before any model's software [1].
     """
 
     units: Number
@@ -75,6 +78,7 @@ class MatrixUnits:
     split: Number
     clock: Number
     area_ratio: Number
+    sustained: Number
 
 
 @pytree
@@ -190,7 +194,8 @@ class Numerics:
 class Execution:
     """What software achieves on this class of machine; no published fact about the chip.
 
-    matrix_efficiency, memory_efficiency, network_efficiency: best sustained share of peak [1];
+    matrix_efficiency: sustained share of what the best product reaches, memory_efficiency, network_efficiency: of peak
+    [1];
     usable_memory: share of the main memory left after runtime and fragmentation [1];
     operator_time: kernel boundary or reconfiguration, per operator [s]; step_time: per model pass [s];
     sequence_time: per sequence of a pass, for sampling, detokenising and sending [s]; request_time: from the arrival

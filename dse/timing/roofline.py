@@ -56,7 +56,7 @@ def rates_of(chip: Chip) -> Rates:
     execution, numerics = chip.execution, chip.numerics
     local, shared = reuse_limits(chip)
     return Rates(
-        clock=1.0 / (chip.matrix.clock * numerics.rate * execution.matrix_efficiency),
+        clock=1.0 / (chip.matrix.clock * numerics.rate * chip.matrix.sustained * execution.matrix_efficiency),
         vector=1.0 / (2.0 * jnp.maximum(chip.vector_lanes, 1.0) * chip.matrix.clock),
         sram=1.0 / chip.sram.bandwidth,
         memory=1.0 / (jnp.maximum(chip.memory.bandwidth, 1.0) * execution.memory_efficiency),

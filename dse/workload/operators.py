@@ -51,8 +51,8 @@ OPERATORS = {
 
 CLASSES = tuple(dict.fromkeys(OPERATORS.values()))
 
-GROUPED_ROWS = 256.0
-"""Tokens of an expert from which a grouped product loses less to its padding, two blocks of 128 rows [1]."""
+GROUPED_ROWS = 128.0
+"""Tokens of an expert from which a grouped product loses less to its padding, a block of rows of GPU libraries [1]."""
 
 
 def distinct_experts(count: Number, active: Number, tokens: Number) -> Number:
