@@ -64,11 +64,20 @@ def interactivity(comparison: Comparison, vendors: dict[str, str]) -> list[Inter
     return sorted(fronts, key=lambda front: -float(front.rate.max()))
 
 
+def short(value: float) -> str:
+    """A rate in as few letters as tell it: thousands as 'k'.
+
+    >>> short(14777.0), short(971.4), short(float("nan"))
+    ('14.8k', '971', '–')
+    """
+    return f"{significant(value / 1e3)}k" if value >= 1e4 else significant(value)
+
+
 def interactivity_table(fronts: list[Interactivity]) -> Table:
     """Tokens a second and chip at several speeds, a row per chip."""
     fastest = max((float(front.speed.max()) for front in fronts), default=0.0)
     table = Table(
-        title="tokens/s per chip when every user gets at least so many tokens/s",
+        title="tokens/s per chip when every user gets at least so many tokens/s; ranges as in the ranking",
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),
@@ -77,9 +86,9 @@ def interactivity_table(fronts: list[Interactivity]) -> Table:
     table.add_column("chip", no_wrap=True)
     shown = [speed for speed in SPEEDS if speed <= fastest]
     for speed in shown:
-        table.add_column(f"{speed:g}", justify="right")
+        table.add_column(f"{speed:g}", justify="right", no_wrap=True)
     for front in fronts:
-        table.add_row(front.name, *(significant(front.at(speed)) for speed in shown))
+        table.add_row(front.name, *(short(front.at(speed)) for speed in shown))
     return table
 
 

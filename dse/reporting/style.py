@@ -83,8 +83,6 @@ PART_NAMES = {
     "state_space": "state space",
     "linear_attention": "linear attention",
     "assembly_loss": "lost in assembly",
-    "boundaries": "operator boundaries",
-    "overhead": "overhead of a pass",
     "prefill": "prefill of others",
     "idle": "idle pools",
     "throttling": "power throttling",
