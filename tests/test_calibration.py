@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.analysis.calibration import Noise, expressed, fit, prior_for, prior_over, split
-from dse.analysis.calibration_file import calibration_text
+from dse.analysis.calibration_file import Scatter, calibration_text
 from dse.analysis.measurements import Row, calibration_rows
 from dse.analysis.points import Points, points_of
 from dse.analysis.profiles import COEFFICIENTS, belief_of, from_scale, machine_of, prior_of, software_of, to_scale
@@ -111,13 +111,14 @@ def test_profiles_for_one_machine_inform_each_other_and_no_others() -> None:
 def test_calibration_file_reads_back_to_the_fit() -> None:
     given_ = points(("gpu-tuned",))
     found = fit(given_, prior_for(given_, catalogue()), Noise())
-    text = calibration_text(found, {"decode": 0.25, "online tpot_s": 0.5})
+    text = calibration_text(found, Scatter({"decode": 0.25, "online tpot_s": 0.5}, {"decode": 0.75}))
     entry = parse_entry(text, Path("default.toml"), "calibration")
     for name, value in found.belief("gpu-tuned").values.items():
         assert entry.figures[f"profile.gpu-tuned.{name}"].value == pytest.approx(value, rel=1e-5)
     table = entry.document.profile["gpu-tuned"]  # pyright: ignore[reportAttributeAccessIssue]
     np.testing.assert_allclose(table.covariance, found.belief("gpu-tuned").covariance, rtol=1e-4, atol=1e-12)
     assert entry.figures["scatter.online tpot_s"].value == 0.5
+    assert entry.figures["prior_scatter.decode"].value == 0.75
 
 
 def test_shipped_calibration_is_of_the_shipped_rows() -> None:

@@ -16,10 +16,11 @@ from reported import random_study, small_comparison
 from rich.console import Console
 
 from dse.analysis.comparison import Comparison
+from dse.best_mapping import evaluate_pairs
 from dse.evaluate import LIMITS
 from dse.reporting import write_report
 from dse.reporting.breakdown import chip_time_parts, pass_parts, power_parts, resource_shares, token_time_parts
-from dse.reporting.headline import findings, headline_text, pools_text
+from dse.reporting.headline import findings, headline_text, pools_text, ratio_range
 from dse.reporting.html import dashboard_command, degree, study_text, without_password
 from dse.reporting.notes import ranking_notes
 from dse.reporting.operators import PHASES, operator_points
@@ -38,6 +39,7 @@ from dse.reporting.tables import (
 )
 from dse.reporting.terminal import ranking_table
 from dse.reporting.winner import the_winner, winner_of
+from dse.workload.operators import CLASSES
 
 
 @pytest.fixture
@@ -62,6 +64,32 @@ def test_parts_add_up_to_their_totals(comparison: Comparison) -> None:
         assert sum(token_time_parts(metrics).values()) == pytest.approx(float(metrics.time_per_output_token), rel=1e-9)
         per_token = float(metrics.chips) / float(metrics.output_tokens_per_s)
         assert sum(chip_time_parts(metrics).values()) == pytest.approx(per_token, rel=1e-9)
+
+
+def test_boundaries_are_all_that_goes_when_an_operator_starts_for_nothing(comparison: Comparison) -> None:
+    """Classes hold no fixed time: with none of it they stay, and only the boundaries vanish from the demand."""
+    job = comparison.job
+    for item in comparison.candidates:
+        free = replace(item.chip, execution=replace(item.chip.execution, operator_time=0.0))
+        mapping = jax.tree.map(lambda leaf: np.full(1, leaf), item.mapping)
+        found = evaluate_pairs(free, job.transformer, job.requests, mapping, job.assumptions)
+        for phase in PHASES:
+            with_them = pass_parts(getattr(item.metrics, phase))
+            without = pass_parts(jax.tree.map(lambda leaf: leaf[0], getattr(found, phase)))
+            assert with_them["boundaries"] > without["boundaries"] == 0.0
+            for name in CLASSES:
+                assert with_them[name] == pytest.approx(without[name], rel=1e-9, abs=1e-15)
+
+
+def test_a_ratio_inside_its_error_bars_says_so(comparison: Comparison) -> None:
+    first, second = ranking(comparison)[:2]
+    wide = replace(first, status="found", value_range=(first.value / 9.0, first.value * 9.0))
+    sure = replace(second, status="shipping", value_range=(second.value / 1.001, second.value * 1.001))
+    low, high = ratio_range(wide, sure)
+    assert (low, high) == pytest.approx((first.value / second.value / 9.0, first.value / second.value * 9.0), rel=1e-3)
+    assert "leave open which is better" in headline_text([wide, sure], "tokens_per_dollar")
+    narrow = replace(wide, value=3.0 * second.value, value_range=(2.9 * second.value, 3.1 * second.value))
+    assert "leave open" not in headline_text([narrow, sure], "tokens_per_dollar")
 
 
 def test_no_operator_beats_its_roofs(comparison: Comparison) -> None:
@@ -214,6 +242,12 @@ def test_a_report_is_whole_and_repeats(comparison: Comparison, study: StudyRecor
     assert rows[0]["name"] == comparison.candidates[0].name
     expected = 1e6 * float(comparison.candidates[0].metrics.usd_per_output_token)
     assert float(rows[0]["usd_per_million_output_tokens"]) == pytest.approx(expected)
+    low, high = comparison.candidates[0].range_of("usd_per_output_token")
+    assert float(rows[0]["low_usd_per_million_output_tokens"]) == pytest.approx(1e6 * low)
+    assert float(rows[0]["high_usd_per_million_output_tokens"]) == pytest.approx(1e6 * high)
+    assert table.schema.field("low_time_to_first_token_s").metadata[b"unit"] == b"s"
+    assert rows[-1]["feasible"] == "False"
+    assert rows[-1]["low_usd_per_million_output_tokens"] == ""
 
 
 def test_a_report_without_a_feasible_chip(comparison: Comparison, tmp_path: Path) -> None:

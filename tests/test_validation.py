@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from builders import catalogue
 
-from dse.analysis.measurements import COLUMNS, Row, read_rows
+from dse.analysis.measurements import COLUMNS, Row, read_files, read_rows
 from dse.analysis.validation import Prediction, predict, summary
-from dse.commands.validate import read_files, row_json
+from dse.commands.validate import row_json
 
 BASE = {
     "id": "a",
@@ -87,7 +87,7 @@ def test_bad_rows_are_reported_together_and_the_rest_is_scored(tmp_path: Path) -
     two = file_of(tmp_path / "two.csv", {"id": "r0"}, {"id": "other"})
     rows, faults = read_files([one, two])
     assert [row.id for row in rows] == ["r0", "other"]
-    found = [(path.name, fault.line, fault.column) for path, fault in faults]
+    found = [(Path(fault.file).name, fault.line, fault.column) for fault in faults]
     assert found == [
         ("one.csv", 3, "batch"),
         ("one.csv", 4, "value"),

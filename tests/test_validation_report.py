@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -40,6 +40,7 @@ from dse.reporting.validation_data import (
     worst,
 )
 from dse.reporting.validation_figures import draw_coverage, draw_panels, draw_residuals, error_limit
+from dse.reporting.validation_patterns import explained, patterns, repeats
 
 HALF = 1.5
 """High end of every made-up range over its middle."""
@@ -104,6 +105,7 @@ def test_residuals_are_of_times_whatever_was_measured(some: list[Prediction]) ->
     assert found.quartiles[1] == pytest.approx([math.log(1.25)] * 3)
     assert groups(some, "Model class").names == ("dense below 20B", "many experts")
     assert groups(some, "Software profile").counts.tolist() == [5, 1]
+    assert groups(some, "Stated release").names == ("vllm 0.12",)
 
 
 def test_residuals_along_a_number_are_by_octaves(some: list[Prediction]) -> None:
@@ -121,6 +123,40 @@ def test_a_pattern_shows_in_the_medians() -> None:
     batch = trends(grown)[0]
     assert batch.quartiles[:, 1] == pytest.approx(np.log1p(0.2 * np.arange(6)))
     assert error_limit(batch.error) >= math.log(2.0)
+
+
+def test_groups_that_err_together_are_told_and_others_are_not() -> None:
+    """Ten rows of one chip at 1.5 x the time; ten of another that scatter around what was measured."""
+    slow = [off(row(n, "decode", "tpot_s", 1.0, "a100"), 1.5) for n in range(10)]
+    even = [off(row(n, "decode", "tpot_s", 1.0, "l40s"), 1.2 if n % 2 else 1.0 / 1.2) for n in range(10, 20)]
+    told = [one for one in patterns([*slow, *even]) if one.split == "chip"]
+    assert told == [("chip", "a100", 10, pytest.approx(math.log(1.5)))]
+    assert told[0].text == "chip a100 (10 rows): 1.50 x too slow"
+    rates = [off(row(n, "decode", "output_tokens_per_s", 1.0, "a100"), 1.5) for n in range(10)]
+    assert {one.text.rpartition(" ")[2] for one in patterns(rates)} == {"fast"}
+    assert not patterns(slow[:7])
+    # the chip's mean takes all of ten equal errors away and nothing of ten that cancel
+    squares = 10.0 * math.log(1.5) ** 2
+    whole = squares + 10.0 * math.log(1.2) ** 2
+    assert explained([*slow, *even])["Chip"] == pytest.approx(squares / whole, rel=1e-9)
+
+
+def test_repeats_are_pairs_of_one_configuration_under_other_software() -> None:
+    first, again, other = (row(n, "decode", "tpot_s", value) for n, value in enumerate((1.0, 1.5, 9.0)))
+    again = replace(again, software="sglang")
+    other = replace(other, software="sglang", numbers=other.numbers | {"batch": 99.0})
+    assert repeats([off(one, 1.0) for one in (first, again, other)]) == (1, pytest.approx(math.log(1.5)))
+
+
+def test_the_page_has_every_phase_under_every_fold(some: list[Prediction], tmp_path: Path) -> None:
+    text = write_validation(tmp_path, {NOTHING: some, "chip": some, "chip-model": some}).read_text()
+    assert text.count('rowspan="3"') == 3
+    for words in (
+        "nothing (profiles as they are)",
+        "its chip, nor another of its die",
+        "the same model on the same chip",
+    ):
+        assert text.count(f"<td>{words}</td>") == 3
 
 
 def test_coverage_of_normal_errors_lies_on_the_diagonal() -> None:
@@ -171,7 +207,7 @@ class References(HTMLParser):
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(some: list[Prediction], tmp_path: Path) -> None:
-    page = write_validation(tmp_path, some, "")
+    page = write_validation(tmp_path, {NOTHING: some})
     text = page.read_text()
     asked = References()
     asked.feed(text)
@@ -185,24 +221,26 @@ def test_the_page_asks_for_nothing_from_elsewhere(some: list[Prediction], tmp_pa
         assert words in text
     assert "6 of them predicted" in text
     assert "seen no row of" not in text
-    assert "seen no row of its class of model" in write_validation(tmp_path, some, "model").read_text()
+    assert "seen no row of its class of model" in write_validation(tmp_path, {"model": some}).read_text()
 
 
 def test_tables_hold_every_row_and_every_group(some: list[Prediction], tmp_path: Path) -> None:
-    write_validation(tmp_path, some, "chip-model")
-    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
-    assert [one["id"] for one in rows] == [one.row.id for one in some]
+    write_validation(tmp_path, {NOTHING: some[:3], "chip-model": some})
+    lines = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
+    assert [one["id"] for one in lines] == [one.row.id for one in (*some[:3], *some)]
+    assert [one["fold"] for one in lines] == [NOTHING] * 3 + ["chip-model"] * len(some)
+    rows = lines[3:]
     assert float(rows[1]["log_error"]) == pytest.approx(-math.log(2.0))
     assert rows[6]["predicted"] == rows[6]["within_range"] == ""
     assert rows[6]["skipped"] == "training is not modelled yet"
     lines = list(csv.DictReader((tmp_path / "summary.csv").read_text().splitlines()))
-    assert {one["left_out"] for one in lines} == {"chip-model"}
-    found = next(one for one in lines if one["table"] == "phase" and one["name"] == "decode")
+    assert list(dict.fromkeys(one["fold"] for one in lines)) == [NOTHING, "chip-model"]
+    found = next(one for one in lines[::-1] if one["table"] == "phase" and one["name"] == "decode")
     assert float(found["median_abs_log_error"]) == pytest.approx((math.log(2.0) - math.log(0.8)) / 2.0, rel=1e-5)
 
 
 def test_the_same_predictions_give_the_same_files(some: list[Prediction], tmp_path: Path) -> None:
-    one, other = (write_validation(tmp_path / name, some, "") for name in ("one", "other"))
+    one, other = (write_validation(tmp_path / name, {NOTHING: some, "chip": some}) for name in ("one", "other"))
     assert one.read_bytes() == other.read_bytes()
     names = {path.name for path in (tmp_path / "one" / "figures").iterdir()}
     figures = ("coverage", "predicted-measured", "residuals")
@@ -214,7 +252,7 @@ def test_the_same_predictions_give_the_same_files(some: list[Prediction], tmp_pa
 @pytest.mark.parametrize(("last", "words"), [(0, "There was no measured row"), (3, "No row could be predicted")])
 def test_nothing_predicted_is_a_sentence(some: list[Prediction], tmp_path: Path, last: int, words: str) -> None:
     given = some[len(some) - last :]
-    text = write_validation(tmp_path, given, "").read_text()
+    text = write_validation(tmp_path, {NOTHING: given}).read_text()
     assert words in text
     assert "<figure" not in text
     assert (tmp_path / "rows.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
@@ -226,24 +264,25 @@ def test_every_phase_has_a_colour_and_one_row_can_be_drawn(some: list[Prediction
     for one in some[:6]:
         assert draw_panels(panels([one])).axes
         assert draw_residuals([groups([one], "Chip")], trends([one])).axes
-        assert draw_coverage(coverages([one])).axes
-    curves = draw_coverage(coverages(some)).axes[0].lines
-    assert len({line.get_color() for line in curves if str(line.get_label()).count("%")}) == 4
+        assert draw_coverage({"it": coverages([one])}).axes
+    figure = draw_coverage({"one": coverages(some), "other": coverages(some)})
+    assert [axes.get_title() for axes in figure.axes] == ["Not seen: one", "Not seen: other"]
+    assert len({line.get_color() for line in figure.legends[0].legend_handles}) == 4
     assert len(PHASES) == 6
 
 
 def test_a_folder_that_is_a_file_is_a_fault(some: list[Prediction], tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(CatalogueError, match="cannot be written"):
-        write_validation(tmp_path / "taken", some, "")
+        write_validation(tmp_path / "taken", {NOTHING: some})
 
 
 def test_a_file_without_rows_is_told(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(",".join(INPUT) + "\n")
     command = ["validate", str(tmp_path / "rows.csv"), "--report", str(tmp_path / "out")]
     result = CliRunner().invoke(app, command)
-    assert result.exception is None
-    assert "no measured row" in result.stdout
+    assert result.exit_code == 1
+    assert "line 1: there is a header and no row under it" in result.stdout
     assert "There was no measured row" in (tmp_path / "out" / "validation.html").read_text()
 
 
@@ -277,11 +316,11 @@ def test_a_recipe_of_ones_own_is_a_report(own: Path) -> None:
     result = CliRunner().invoke(app, ["report", "mine", "--catalogue", str(own), "--json"])
     assert result.exception is None, result.exception
     document = json.loads(result.stdout)
-    (page,) = document["reports"]
-    assert Path(page) == Path("results/mine/nothing/validation.html")
+    page = document["report"]
+    assert Path(page) == Path("results/mine/validation.html")
     assert "1 measured row, 1 of them predicted" in Path(page).read_text()
     (line, *_) = csv.DictReader(Path(document["summary"]).read_text().splitlines())
-    told = document["left_out"]["nothing"]["summary"]["decode"]
+    told = document["folds"]["nothing"]["summary"]["decode"]
     assert float(line["median_abs_log_error"]) == pytest.approx(told["median_abs_log_error"], rel=1e-5)
 
 
@@ -307,4 +346,4 @@ def test_a_report_leaves_no_faulty_row_out(own: Path) -> None:
     (own / "rows.csv").write_text(",".join(INPUT) + "\n" + SOUND + SOUND.replace("0.0135", "-1").replace("a,", "b,", 1))
     result = CliRunner().invoke(app, ["report", "mine", "--catalogue", str(own)])
     assert isinstance(result.exception, CatalogueError)
-    assert [problem.key for problem in result.exception.problems] == ["line 3"]
+    assert [problem.key for problem in result.exception.problems] == ["line 3, value"]

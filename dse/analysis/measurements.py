@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dse.analysis.csv_table import Fault, Record, read_table
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.locate import shipped_root
-from dse.catalogue.read import read_text
 
-__all__ = ["CALIBRATION", "COLUMNS", "METRICS", "PHASES", "Fault", "Row", "calibration_rows", "read_rows"]
+__all__ = [
+    "CALIBRATION",
+    "COLUMNS",
+    "METRICS",
+    "PHASES",
+    "Row",
+    "calibration_rows",
+    "read_files",
+    "read_rows",
+    "sound_rows",
+]
 
 # fmt: off
 COLUMNS = (
@@ -38,23 +47,22 @@ CALIBRATION = ("inference.csv", "serving.csv")
 CLAIM = "C"
 """Tier of rows that are claims, for sanity only."""
 NEEDED = ("id", "chip", "model", "phase", "metric", "value")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with one field of a row."""
-
-    line: int
-    column: str
-    rule: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: {self.rule}"
+WHOLE = ("chips", "tp", "pp", "ep", "dp")
+"""Columns that count chips or groups of them."""
+COUNTED = (*WHOLE, "batch", "input_tokens", "output_tokens", "value")
+"""Columns that hold numbers."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGEST = {name: 1e6 if name in WHOLE else 1e9 for name in COUNTED if name != "value"}
+"""Column -> the largest number that is believed; beyond it, a unit or a column was mistaken."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured row; None where the field is empty."""
+    """One measured row.
+
+    texts: all fields by column, in the order of the file, '' where empty; numbers: those that hold one, by column;
+    file: where it stands.
+    """
 
     line: int
     id: str
@@ -66,6 +74,7 @@ class Row:
     software: str
     texts: dict[str, str]
     numbers: dict[str, float]
+    file: str = ""
 
     @property
     def summary_phase(self) -> str:
@@ -73,16 +82,19 @@ class Row:
         return f"online {self.metric}" if self.phase == "online" else self.phase
 
 
-def amount(text: str, whole: bool) -> float:
-    """A positive number; ValueError with the rule that it breaks."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"must be a number without a unit, got {text!r}") from None
+def amount(text: str, column: str) -> float:
+    """The positive number in a column; ValueError with the rule that it breaks."""
+    if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise ValueError(f"must be positive and finite, got {text!r}")
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"must be a number without a unit or separators, got {text!r}")
+    value = float(text)
     if not 0.0 < value < 1e18:
         raise ValueError(f"must be positive and finite, got {text!r}")
-    if whole and value != int(value):
+    if column in WHOLE and value != int(value):
         raise ValueError(f"must be a whole number, got {text!r}")
+    if value > LARGEST.get(column, value):
+        raise ValueError(f"must be at most {LARGEST[column]:,.0f}, got {text!r}")
     return value
 
 
@@ -98,70 +110,86 @@ def one_of(valid: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
-def parsed(line: int, raw: dict[str, str]) -> tuple[Row | None, list[Fault]]:
-    """A row and what is wrong with it; no row when anything is."""
-    faults = [Fault(line, name, "missing") for name in NEEDED if not raw.get(name)]
-    numbers: dict[str, float] = {}
-    for name in ("chips", "tp", "pp", "ep", "dp", "batch", "input_tokens", "output_tokens", "value"):
-        if raw.get(name):
+CHECKS: dict[str, Callable[[str], object]] = {
+    **{name: lambda text, name=name: amount(text, name) for name in COUNTED},
+    "phase": one_of(PHASES),
+    "metric": one_of(METRICS),
+}
+"""Column -> what raises a ValueError with the rule that its text breaks."""
+
+
+def broken(raw: dict[str, str]) -> list[tuple[str, str]]:
+    """Column and rule of every field of a row that cannot be."""
+    found = [(name, "missing") for name in NEEDED if not raw[name]]
+    for name, check in CHECKS.items():
+        if raw[name]:
             try:
-                numbers[name] = amount(raw[name], whole=name in ("chips", "tp", "pp", "ep", "dp"))
+                check(raw[name])
             except ValueError as error:
-                faults.append(Fault(line, name, str(error)))
-    for name, valid in (("phase", PHASES), ("metric", METRICS)):
-        if raw.get(name):
-            try:
-                one_of(valid)(raw[name])
-            except ValueError as error:
-                faults.append(Fault(line, name, str(error)))
-    if faults:
-        return None, faults
+                found.append((name, str(error)))
+    if not found and raw["metric"] == "mfu" and float(raw["value"]) > 1.0:
+        found.append(("value", f"must be a share of the peak, at most 1, got {raw['value']!r}"))
+    return found
+
+
+def row_of(record: Record, file: str) -> Row:
+    """A record whose fields are sound."""
+    raw = record.fields
     names = ("id", "chip", "model", "phase", "metric", "software")
-    fixed = {name: raw.get(name, "") for name in names}
-    return Row(line=line, value=numbers["value"], texts=raw, numbers=numbers, **fixed), []
+    numbers = {name: amount(raw[name], name) for name in COUNTED if raw[name]}
+    fixed = {name: raw[name] for name in names}
+    return Row(line=record.line, value=numbers["value"], texts=raw, numbers=numbers, file=file, **fixed)
 
 
 def read_rows(path: Path) -> tuple[list[Row], list[Fault]]:
-    """The sound rows of a file and every fault of the others.
+    """The sound rows of a file and every fault of the others; a file that cannot be read is one fault.
 
-    path: CSV with the columns of COLUMNS, in any order. CatalogueError when it cannot be read or a column is missing
-    or unknown.
+    path: CSV with the columns of COLUMNS, in any order. Without one of NEEDED no row can be sound, and that the column
+    is missing is said once.
     """
-    table = csv.DictReader(io.StringIO(read_text(path)))
-    header = list(table.fieldnames or [])
-    problems = [Problem("column is missing", file=str(path), key=name) for name in COLUMNS if name not in header]
-    problems += [
-        Problem("unknown column", file=str(path), key=str(name), nearest=nearest(str(name), COLUMNS))
-        for name in header
-        if name not in (*COLUMNS, *OPTIONAL)
-    ]
-    if problems:
-        raise CatalogueError(problems)
+    table = read_table(path, COLUMNS, OPTIONAL)
+    numbers = {name: place + 1 for place, name in enumerate(table.header)}
+    absent = [name for name in NEEDED if name not in numbers]
+    rows: list[Row] = []
+    faults = list(table.faults)
+    for record in table.records:
+        wrong = [item for item in broken(record.fields) if item[0] not in absent]
+        faults += [Fault(record.line, name, rule, str(path), numbers[name]) for name, rule in wrong]
+        if not wrong and not absent:
+            rows.append(row_of(record, str(path)))
+    return rows, faults
+
+
+def read_files(files: Iterable[Path]) -> tuple[list[Row], list[Fault]]:
+    """The sound rows of all files, each id once, and every fault of every file in the order of its lines."""
     rows: list[Row] = []
     faults: list[Fault] = []
-    seen: dict[str, int] = {}
-    for raw in table:
-        line = table.line_num
-        if None in raw or None in raw.values():
-            faults.append(Fault(line, "", f"must have {len(header)} fields"))
-            continue
-        row, wrong = parsed(line, {key: value.strip() for key, value in raw.items()})
-        if row is not None and row.id in seen:
-            wrong = [Fault(line, "id", f"{row.id!r} stands in line {seen[row.id]} already")]
-        if row is not None and not wrong:
-            seen[row.id] = line
-            rows.append(row)
-        faults += wrong
+    seen: dict[str, Row] = {}
+    for file in dict.fromkeys(files):
+        some, wrong = read_rows(file)
+        for row in some:
+            first = seen.setdefault(row.id, row)
+            if first is row:
+                rows.append(row)
+                continue
+            where = f"line {first.line}" if first.file == row.file else f"{first.file}, line {first.line},"
+            number = list(row.texts).index("id") + 1
+            wrong.append(Fault(row.line, "id", f"{row.id!r} stands in {where} already", str(file), number))
+        faults += sorted(wrong, key=lambda fault: (fault.line, fault.number))
     return rows, faults
+
+
+def sound_rows(files: Iterable[Path]) -> list[Row]:
+    """The rows of files that must not hold a fault; CatalogueError with all of them where they do."""
+    rows, faults = read_files(files)
+    if faults:
+        raise CatalogueError(
+            [Problem(fault.rule, fault.file, f"line {fault.line}, {fault.column}") for fault in faults]
+        )
+    return rows
 
 
 def calibration_rows() -> list[Row]:
     """The rows that execution profiles are fitted to; CatalogueError when the shipped files are not sound."""
-    rows: list[Row] = []
-    for name in CALIBRATION:
-        path = shipped_root() / "models" / "measurements" / name
-        some, faults = read_rows(path)
-        if faults:
-            raise CatalogueError([Problem(fault.rule, str(path), f"line {fault.line}") for fault in faults])
-        rows += [row for row in some if row.texts["tier"] != CLAIM]
-    return rows
+    folder = shipped_root() / "models" / "measurements"
+    return [row for row in sound_rows([folder / name for name in CALIBRATION]) if row.texts["tier"] != CLAIM]

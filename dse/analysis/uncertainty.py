@@ -1,8 +1,9 @@
 """How sure is a prediction? The spread that the software's coefficients and the model itself leave in each metric.
 
 A prediction is lognormal: the coefficients of the execution profile are as uncertain as their fit, or as their judged
-ranges where no measured row is of their kind, and what even fitted profiles leave unexplained adds to it. Prices,
-areas and energies are taken as they are.
+ranges where no measured row is of their kind, and what no coefficient explains adds to it: what cross-validation leaves
+around profiles that have rows, or around those whose whole class of machines was left out. Prices, areas and energies
+are taken as they are.
 """
 
 from __future__ import annotations
@@ -60,11 +61,12 @@ def spreads(
     one = jax.tree.map(lambda leaf: np.full(len(moved), float(leaf)), mapping)
     model, traffic, assumptions = job
     metrics = evaluate_pairs(replace(chip, execution=execution), model, traffic, one, assumptions)
+    unexplained = library.scatter(measured=belief.rows > 0)
     found = {}
     for name, phase in PHASE_OF.items():
         logs = np.log(np.asarray(getattr(metrics, name)))
         slope = (logs[1:] - logs[0]) / STEP
-        scatter = library.scatter.get(phase, UNKNOWN_SCATTER)
+        scatter = unexplained.get(phase, UNKNOWN_SCATTER)
         found[name] = float(math.sqrt(slope @ belief.covariance @ slope + scatter**2))
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dse.analysis.calibration import Fit, Noise, expressed, fit, prior_for
 from dse.analysis.cases import Case
-from dse.analysis.cross_validation import held_out, predicted
+from dse.analysis.cross_validation import HeldOut, chip_name, held_out, predicted
 from dse.analysis.measurements import Row, calibration_rows
 from dse.analysis.points import Points, points_of
 from dse.analysis.profiles import COEFFICIENTS, belief_of
@@ -26,7 +26,7 @@ class Prediction:
     """A measured row beside what the model says of it.
 
     predicted, low, high: value and 80 % range, None when skipped says why there is none; software: profile used;
-    model_class: of the model.
+    model_class: of the model; chip: the catalogue's name of it, where it has one.
     """
 
     row: Row
@@ -36,6 +36,7 @@ class Prediction:
     skipped: str | None = None
     software: str = ""
     model_class: str = ""
+    chip: str = ""
 
     @property
     def log_error(self) -> float | None:
@@ -63,26 +64,28 @@ def known(points: Points, catalogue: Catalogue) -> Fit:
     return Fit(points.software, rows, mean, covariance)
 
 
-def crossed(cases: Sequence[Case], catalogue: Catalogue, by: str) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Value and spread of every case under fits that never saw its chip, model class or both; and refusals."""
+def crossed(cases: Sequence[Case], catalogue: Catalogue, by: str) -> tuple[HeldOut, dict[int, str]]:
+    """Every case under fits that never saw its chip, model class, both or class of machines; and refusals."""
     training, _ = expressed(calibration_rows(), catalogue)
     assumptions = build_assumptions(catalogue.library)
     software = tuple(sorted({case.software for case in (*training, *cases)}))
     train, _ = points_of(training, assumptions, software)
     points, refused = points_of(cases, assumptions, software)
     prior = prior_for(train, catalogue)
-    held = held_out(points, train, prior, by, fit(train, prior, Noise()))
-    return held.value, held.spread, refused
+    return held_out(points, train, prior, by, catalogue, fit(train, prior, Noise())), refused
 
 
-def direct(cases: Sequence[Case], catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Value and spread of every case under what the catalogue knows; and refusals."""
+def direct(cases: Sequence[Case], catalogue: Catalogue) -> tuple[HeldOut, dict[int, str]]:
+    """Every case under what the catalogue knows; and refusals."""
     points, refused = points_of(cases, build_assumptions(catalogue.library))
     value, spread = np.full(len(cases), np.nan), np.full(len(cases), np.nan)
+    informed = np.zeros(len(cases), bool)
     if points.row.size:
-        rows, values, spreads = predicted(points, known(points, catalogue))
+        found = known(points, catalogue)
+        rows, values, spreads = predicted(points, found)
         value[rows], spread[rows] = values, spreads
-    return value, spread, refused
+        informed = np.array([found.rows[case.software] > 0 for case in cases])
+    return HeldOut(value, spread, informed), refused
 
 
 def predict(rows: Iterable[Row], catalogue: Catalogue, cross: str = "") -> list[Prediction]:
@@ -95,15 +98,16 @@ def predict(rows: Iterable[Row], catalogue: Catalogue, cross: str = "") -> list[
     cases, reasons = expressed(rows, catalogue)
     if not cases:
         return [Prediction(row, skipped=reasons[row.id]) for row in rows]
-    value, spread, refused = crossed(cases, catalogue, cross) if cross else direct(cases, catalogue)
+    held, refused = crossed(cases, catalogue, cross) if cross else direct(cases, catalogue)
+    scatters = {measured: catalogue.library.scatter(measured) for measured in (True, False)}
     found = {}
     for number, case in enumerate(cases):
         if number in refused:
             found[case.row.id] = Prediction(case.row, skipped=refused[number])
             continue
-        scatter = catalogue.library.scatter.get(case.row.summary_phase, UNKNOWN_SCATTER)
-        middle = float(value[number])
-        low, high = range_of(middle, math.hypot(float(spread[number]), scatter))
+        scatter = scatters[bool(held.informed[number])].get(case.row.summary_phase, UNKNOWN_SCATTER)
+        middle = float(held.value[number])
+        low, high = range_of(middle, math.hypot(float(held.spread[number]), scatter))
         found[case.row.id] = Prediction(
             row=case.row,
             predicted=middle,
@@ -111,6 +115,7 @@ def predict(rows: Iterable[Row], catalogue: Catalogue, cross: str = "") -> list[
             high=high,
             software=case.software,
             model_class=case.model_class,
+            chip=chip_name(case, catalogue),
         )
     return [found.get(row.id) or Prediction(row, skipped=reasons[row.id]) for row in rows]
 
@@ -140,7 +145,7 @@ def summary(predictions: Iterable[Prediction]) -> dict[str, dict[str, dict[str, 
     for one in predictions:
         if one.predicted is None:
             continue
-        keys = (one.row.summary_phase, one.row.chip, one.model_class, one.software)
+        keys = (one.row.summary_phase, one.chip or one.row.chip, one.model_class, one.software)
         for group, key in zip(groups.values(), keys, strict=True):
             group.setdefault(key, []).append(one)
     return {name: {key: figures(some) for key, some in sorted(group.items())} for name, group in groups.items()}

@@ -173,10 +173,18 @@ class Library:
         found = section(self.calibration, f"profile.{software}") if self.calibration is not None else {}
         return {key: cited for key, cited in found.items() if key != "rows"}
 
-    @property
-    def scatter(self) -> dict[str, float]:
-        """Phase -> what fitted profiles leave unexplained, as a standard deviation of ln(predicted / measured) [1]."""
-        found = section(self.calibration, "scatter") if self.calibration is not None else {}
+    def rows_behind(self, software: str) -> int:
+        """Measured rows that a profile was fitted to [1]."""
+        found = self.calibration.figures.get(f"profile.{software}.rows") if self.calibration is not None else None
+        return 0 if found is None else int(number(found))
+
+    def scatter(self, measured: bool) -> dict[str, float]:
+        """Phase -> what no coefficient explains, as a standard deviation of ln(predicted / measured) [1].
+
+        measured: around profiles that rows were seen of, or around those that are as they were judged.
+        """
+        table = "scatter" if measured else "prior_scatter"
+        found = section(self.calibration, table) if self.calibration is not None else {}
         return {phase: number(cited) for phase, cited in found.items()}
 
     @property

@@ -9,6 +9,7 @@ from dse import units
 from dse.catalogue.conditions import Condition
 from dse.catalogue.count import matrix_parameters, other_parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.execution import execution_of
 from dse.catalogue.fields import Choices, Range, Value
 from dse.catalogue.library import Library
 from dse.catalogue.locate import SHELVES, head_of
@@ -46,7 +47,8 @@ def resolve(kind: str, name: str, catalogue: Catalogue) -> dict[str, Any]:
     """An entry with every figure of its own, every default that follows from them, and the works cited.
 
     values: one dict a figure with key, value [base units], unit, text, kind, source, at, note, low, high; a free
-    field has its bounds or choices instead of a value. sources: key, title, locator, date.
+    field has its bounds or choices instead of a value. sources: key, title, locator, date. execution: of a chip and
+    of software, every coefficient before and after measured rows were seen, and which of them evaluation uses.
     """
     what = kind_of(kind)
     entry = catalogue.entry(what, catalogue.adopt(what, name))
@@ -54,6 +56,10 @@ def resolve(kind: str, name: str, catalogue: Catalogue) -> dict[str, Any]:
     rows += [free_row(entry, path, field) for path, field in entry.free.items()]
     rows += derived_rows(entry, catalogue)
     works = used_sources([entry], catalogue.library)
+    software = {"chip": str(entry.values.get("software", "")), "software": entry.name}.get(what, "")
+    found = {"execution": execution_of(software, catalogue.library)} if software else {}
+    for row in rows:
+        row |= superseded(row["key"], found)
     return {
         "kind": entry.kind,
         "name": entry.name,
@@ -61,10 +67,23 @@ def resolve(kind: str, name: str, catalogue: Catalogue) -> dict[str, Any]:
         "title": entry.document.heading,
         "file": str(entry.path),
         "values": rows,
+        **found,
         "sources": [
             {"key": work.key, "title": work.title, "locator": work.locator, "date": work.date} for work in works
         ],
     }
+
+
+def superseded(key: str, found: dict[str, Any]) -> dict[str, bool]:
+    """Whether a row is a prior in whose place evaluation uses what was fitted; nothing of any other row."""
+    profile = found.get("execution", {"name": "", "coefficients": []})
+    priors = {row["key"]: row["fitted"] is not None for row in profile["coefficients"]}
+    places = {
+        f"{place}.{name}": fits
+        for place in ("execution", f"software.{profile['name']}")
+        for name, fits in priors.items()
+    }
+    return {"superseded": places[key]} if key in places else {}
 
 
 def row_of(entry: Entry, path: str, cited: Cited, key: str = "") -> dict[str, Any]:

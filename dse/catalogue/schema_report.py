@@ -29,12 +29,12 @@ class StudyTable(Table):
 class ValidationTable(Table):
     """Measured rows against the model.
 
-    files: CSV files, from the folder that holds reports/; left_out: a page for each, predicted from profiles that have
-    not seen it: nothing for the profiles as they are, else a fold of the cross-validation.
+    files: CSV files, from the folder that holds reports/; left_out: what the profiles that rows are predicted from have
+    not seen: nothing for the profiles as they are, else a fold of the cross-validation. Figures show the last one.
     """
 
     files: Annotated[tuple[Words, ...], Field(min_length=1)]
-    left_out: Annotated[tuple[Literal["nothing", "chip", "model", "chip-model"], ...], Field(min_length=1)]
+    left_out: Annotated[tuple[Literal["nothing", "chip", "model", "machine", "chip-model"], ...], Field(min_length=1)]
 
 
 class ReportDocument(Document):

@@ -61,7 +61,8 @@ class CalibrationDocument(Document):
     """What `dse calibrate` found: fitted profiles, and what even the fitted model leaves unexplained.
 
     coefficients: order of the covariances; burst_share: of the clients of the measured services; scatter: phase ->
-    standard deviation of ln(predicted / measured) beside that of the coefficients.
+    standard deviation of ln(predicted / measured) beside that of the coefficients; prior_scatter: the same around
+    profiles that no row speaks of.
     """
 
     title: str = ""
@@ -69,4 +70,5 @@ class CalibrationDocument(Document):
     rows: Count
     burst_share: Share
     scatter: dict[str, Positive] = Field(default_factory=dict)
+    prior_scatter: dict[str, Positive] = Field(default_factory=dict)
     profile: dict[str, FittedTable] = Field(default_factory=dict)

@@ -39,6 +39,7 @@ def show_command(
 ) -> None:
     """One entry with every figure, default and source."""
     from dse.catalogue import open_catalogue, resolve
+    from dse.catalogue.execution import execution_text
 
     found = resolve(kind, name, open_catalogue(catalogue))
     if as_json:
@@ -49,8 +50,11 @@ def show_command(
     for row in found["values"]:
         place = ", ".join(part for part in (row.get("source"), row.get("at")) if part)
         note = f" - {row['note']}" if row.get("note") else ""
+        note += "; a prior that the fit below replaces" if row.get("superseded") else ""
         when = f" when {row['when']}, otherwise {row['otherwise']}" if row.get("when") else ""
         say(f"  {row['key']:{width}}  {row['text']:<18}  {row['kind']}{f' [{place}]' if place else ''}{when}{note}")
+    for line in execution_text(found["execution"]) if "execution" in found else []:
+        say(line)
     say("sources")
     for work in found["sources"]:
         say(f"  [{work['key']}] {work['title']}; {work['locator']}; {work['date']}")

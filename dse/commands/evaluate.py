@@ -233,6 +233,7 @@ def compare_command(
     if as_json:
         rows = [
             {"chip": c.name, "status": c.status, "market_price": c.market_price}
+            | {"level_with_first": comparison.level(c)}
             | metrics_json(c)
             | ({"front": front_json(c)} if front else {})
             for c in comparison.candidates

@@ -69,7 +69,10 @@ def finish(
     if as_json:
         from dse.reporting.summary import metrics_json
 
-        rows = [{"chip": one.name, "status": one.status} | metrics_json(one) for one in comparison.candidates]
+        rows = [
+            {"chip": one.name, "status": one.status, "level_with_first": comparison.level(one)} | metrics_json(one)
+            for one in comparison.candidates
+        ]
         print_json(
             {
                 "study": study.study_name,

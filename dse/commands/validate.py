@@ -12,7 +12,9 @@ import typer
 from dse.commands.options import CatalogueOption, JsonOption, print_json, say
 
 if TYPE_CHECKING:
-    from dse.analysis.measurements import Fault, Row
+    from dse.analysis.calibration_file import Scatter
+    from dse.analysis.csv_table import Fault
+    from dse.analysis.measurements import Row
     from dse.analysis.validation import Prediction
 
 __all__ = ["add_to"]
@@ -24,6 +26,7 @@ class Fold(StrEnum):
     CHIP = "chip"
     MODEL = "model"
     BOTH = "chip-model"
+    MACHINE = "machine"
 
 
 def row_json(one: Prediction) -> dict[str, Any]:
@@ -44,36 +47,25 @@ def row_json(one: Prediction) -> dict[str, Any]:
     }
 
 
-def read_files(files: list[Path]) -> tuple[list[Row], list[tuple[Path, Fault]]]:
-    """The sound rows of all files, each id once, and the faults of the others."""
-    from dse.analysis.measurements import Fault, read_rows
-
-    rows: list[Row] = []
-    faults: list[tuple[Path, Fault]] = []
-    seen: dict[str, Path] = {}
-    for file in dict.fromkeys(files):
-        some, wrong = read_rows(file)
-        faults += [(file, fault) for fault in wrong]
-        for row in some:
-            if row.id in seen:
-                faults.append((file, Fault(row.line, "id", f"{row.id!r} stands in {seen[row.id]} already")))
-            else:
-                seen[row.id] = file
-                rows.append(row)
-    return rows, faults
-
-
 def validate_command(
     files: Annotated[list[Path], typer.Argument(help="CSV files of measured rows.")],
     cross: Annotated[
         Fold | None,
-        typer.Option("--cross", help="Predict every row from a fit that leaves out its chip, model class or both."),
+        typer.Option(
+            "--cross",
+            help="Predict every row from a fit without its chip (all of one die), its model class, its model on its "
+            "chip, or its class of machines.",
+        ),
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for plots, page and table.")] = None,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predictions with their 80 % ranges against measured rows; rows that cannot be expressed, with the reason."""
+    """Predictions with their 80 % ranges against measured rows; rows that cannot be expressed, with the reason.
+
+    Faults of the files are listed with line and column, the other rows are scored, and the exit status is 1.
+    """
+    from dse.analysis.measurements import read_files
     from dse.analysis.validation import predict, summary
     from dse.catalogue import open_catalogue
 
@@ -81,12 +73,12 @@ def validate_command(
     rows, faults = read_files(files)
     predictions = predict(rows, found, cross.value if cross is not None else "")
     document: dict[str, Any] = {"rows": [row_json(one) for one in predictions], **summary(predictions)}
-    document["errors"] = [{"file": str(file), "line": f.line, "column": f.column, "rule": f.rule} for file, f in faults]
+    document["errors"] = [{"file": f.file, "line": f.line, "column": f.column, "rule": f.rule} for f in faults]
     page: Path | None = None
     if report is not None:
-        from dse.reporting.validation import write_validation
+        from dse.reporting.validation import NOTHING, write_validation
 
-        page = write_validation(report, predictions, cross.value if cross is not None else "")
+        page = write_validation(report, {cross.value if cross is not None else NOTHING: predictions})
     if as_json:
         print_json(document)
     else:
@@ -97,10 +89,10 @@ def validate_command(
         sys.exit(1)
 
 
-def show_validation(document: dict[str, Any], predictions: list[Prediction], faults: list[tuple[Path, Fault]]) -> None:
-    """Errors by phase and chip, skipped rows with reasons, faults with lines."""
+def show_validation(document: dict[str, Any], predictions: list[Prediction], faults: list[Fault]) -> None:
+    """Errors by phase and chip, skipped rows with reasons and places, faults with lines and columns."""
     if not predictions:
-        say("no measured row to predict: the files hold a header and no sound row under it")
+        say("no measured row to predict: the files hold no sound row")
     for name in ("summary", "by_chip", "by_model_class", "by_software"):
         if not document[name]:
             continue
@@ -113,14 +105,16 @@ def show_validation(document: dict[str, Any], predictions: list[Prediction], fau
                 f"  {key:<22}{e['n']:>6}{e['median_abs_log_error']:>9.3f}{e['p90_abs_log_error']:>9.3f}"
                 f"{e['bias']:>8.2f}{100 * e['within_25_percent']:>11.0f} %{100 * e['within_range']:>13.0f} %"
             )
-    skipped: dict[str, int] = {}
+    skipped: dict[str, list[Row]] = {}
     for one in predictions:
         if one.skipped:
-            skipped[one.skipped] = skipped.get(one.skipped, 0) + 1
-    for reason, count in sorted(skipped.items(), key=lambda item: -item[1]):
-        say(f"skipped {count}: {reason}")
-    for file, fault in faults:
-        say(f"{file}: {fault}")
+            skipped.setdefault(one.skipped, []).append(one.row)
+    for reason, rows in sorted(skipped.items(), key=lambda item: -len(item[1])):
+        say(f"skipped {len(rows)}: {reason}")
+        for row in rows:
+            say(f"  {row.file}: line {row.line}: {row.id}")
+    for fault in faults:
+        say(f"error: {fault}")
 
 
 def calibrate_command(
@@ -150,9 +144,9 @@ def calibrate_command(
         say(f"{name}, {belief.rows} rows")
         for key, value in belief.values.items():
             say(f"  {key:<20}{value:>12.4g}   80 %: {low[key]:.3g} to {high[key]:.3g}{' s' if key in TIMES else ''}")
-    say("scatter of ln(predicted / measured) under cross-validation")
-    for phase, value in scatter.items():
-        say(f"  {phase:<20}{value:>12.3f}")
+    say("scatter of ln(predicted / measured) under cross-validation: of profiles with rows, and without")
+    for phase, value in scatter.fitted.items():
+        say(f"  {phase:<20}{value:>12.3f}{scatter.prior[phase]:>12.3f}")
     if output is not None:
         say(f"wrote {output}")
 
@@ -160,7 +154,7 @@ def calibrate_command(
 TIMES = ("operator_time", "step_time", "sequence_time", "request_time", "collective_time")
 
 
-def calibration_json(beliefs: dict[str, Any], scatter: dict[str, float], burst_share: float) -> dict[str, Any]:
+def calibration_json(beliefs: dict[str, Any], scatter: Scatter, burst_share: float) -> dict[str, Any]:
     """Fitted coefficients with their ranges [base units]."""
     profiles = {}
     for name, belief in beliefs.items():
@@ -169,7 +163,8 @@ def calibration_json(beliefs: dict[str, Any], scatter: dict[str, float], burst_s
         profiles[name] = {"rows": belief.rows} | {
             key: {"value": value, "low": low[key], "high": high[key]} for key, value in values
         }
-    return {"profiles": profiles, "scatter": scatter, "burst_share": burst_share}
+    scatters = {"scatter": scatter.fitted, "prior_scatter": scatter.prior}
+    return {"profiles": profiles, **scatters, "burst_share": burst_share}
 
 
 def add_to(app: Any) -> None:

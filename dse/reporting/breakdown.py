@@ -31,11 +31,16 @@ def named_parts(tree: Any, factor: float = 1.0) -> Parts:
 
 
 def pass_parts(work: Pass) -> Parts:
-    """Time of one pass of one stage, cut into operator classes, communication, overhead and throttling [s].
+    """Time of one pass of one stage, cut into operator classes, boundaries, communication, overhead and throttling [s].
 
-    Operator times hold the fixed cost of each operator; communication is what arithmetic does not hide.
+    A class is what its operators take of the machine, without the fixed time of each; boundaries: those fixed times,
+    of all operators together; communication is what arithmetic does not hide.
     """
-    parts = {name: float(work.classes[name]) for name in CLASSES}
+    fixed = float(work.demand.fixed)
+    count = {name: float(work.operators[name]) for name in CLASSES}
+    each = fixed / max(sum(count.values()), 1e-30)
+    parts = {name: max(float(work.classes[name]) - count[name] * each, 0.0) for name in CLASSES}
+    parts["boundaries"] = fixed
     parts["communication"] = float(work.communication) - float(work.hidden)
     parts["overhead"] = float(work.step)
     parts["throttling"] = float(work.throttled)

@@ -64,7 +64,8 @@ def draw_comparison(comparison: Comparison, entries: dict[str, Entry]) -> dict[s
     if best:
         caption = (
             "Where the time of an output token goes: as its user waits for it (left; 'prefill of others' is work on "
-            "prompts in between), and as chips spend it (right; its share of reading its own prompt included)."
+            "prompts in between), and as chips spend it (right; its share of reading its own prompt included). Classes "
+            "of operators without fixed times; boundaries: from one operator to the next; overhead: of every pass."
         )
         made["times"] = (drawn(draw_bars, time_bars(comparison.job, best)), caption)
         caption = (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from dse.reporting.tables import FOUND, RankingRow
 from dse.reporting.text import counted, measured, significant
 
-__all__ = ["IN_USE", "Finding", "findings", "headline_text", "named", "pools_text"]
+__all__ = ["IN_USE", "Finding", "findings", "headline_text", "named", "pools_text", "ratio_range"]
 
 IN_USE = ("shipping", "legacy", "internal")
 DOLLARS = "tokens_per_dollar"
@@ -49,8 +50,10 @@ def basis_text(row: RankingRow) -> str:
 def finding_of(label: str, row: RankingRow, objective: str) -> Finding:
     """What one chip comes to."""
     dollars = f"${significant(row.usd_per_million)}"
+    low, high = (significant(end) for end in row.usd_range)
     value = dollars if objective == DOLLARS else " ".join(measured(objective, row.value))
     lead = "per million output tokens" if objective == DOLLARS else f"{dollars} per million output tokens"
+    lead += f" (80 %: {low} to {high})"
     chips = pools_text(row.decode_chips, row.prefill_chips)
     text = (
         f"{lead}; {basis_text(row)}; {significant(row.tokens_per_s_per_user)} tokens/s per user on {chips}, "
@@ -85,6 +88,13 @@ def findings(rows: list[RankingRow], objective: str = DOLLARS) -> list[Finding]:
     return notes
 
 
+def ratio_range(one: RankingRow, other: RankingRow) -> tuple[float, float]:
+    """The 80 % range of how many times better one is, as if the errors of both had nothing in common [1]."""
+    widths = [math.log(high / low) / 2.0 for low, high in (one.value_range, other.value_range)]
+    factor = math.exp(math.hypot(*widths))
+    return one.value / other.value / factor, one.value / other.value * factor
+
+
 def ratio_text(found: RankingRow, used: RankingRow, objective: str) -> tuple[str, str]:
     """How many times better a found design is than a chip in use, and what stands against what."""
     text = f"the {objective.replace('_', ' ')}: {named(found)}, {basis_text(found)}, against {named(used)}"
@@ -92,6 +102,9 @@ def ratio_text(found: RankingRow, used: RankingRow, objective: str) -> tuple[str
     if objective == DOLLARS:
         modelled = used.usd_per_million_modelled / found.usd_per_million_modelled
         text += f"; with both prices modelled {significant(modelled)} times"
+    low, high = ratio_range(found, used)
+    text += f"; 80 %: {significant(low)} to {significant(high)} times"
+    text += ", so that the error bars leave open which is better" if low < 1.0 < high else ""
     return f"{significant(found.value / used.value)} times", text
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from dse.analysis.comparison import Candidate, Comparison
+from dse.analysis.uncertainty import range_of
 from dse.reporting.front_data import Front, members_of
 from dse.reporting.front_figure import look_of
 from dse.reporting.style import INK, plain_log
@@ -63,11 +64,20 @@ def interactivity(comparison: Comparison, vendors: dict[str, str]) -> list[Inter
     return sorted(fronts, key=lambda front: -float(front.rate.max()))
 
 
+def short(value: float) -> str:
+    """A rate in as few letters as tell it: thousands as 'k'.
+
+    >>> short(14777.0), short(971.4), short(float("nan"))
+    ('14.8k', '971', '–')
+    """
+    return f"{significant(value / 1e3)}k" if value >= 1e4 else significant(value)
+
+
 def interactivity_table(fronts: list[Interactivity]) -> Table:
     """Tokens a second and chip at several speeds, a row per chip."""
     fastest = max((float(front.speed.max()) for front in fronts), default=0.0)
     table = Table(
-        title="tokens/s per chip when every user gets at least so many tokens/s",
+        title="tokens/s per chip when every user gets at least so many tokens/s; ranges as in the ranking",
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),
@@ -76,22 +86,26 @@ def interactivity_table(fronts: list[Interactivity]) -> Table:
     table.add_column("chip", no_wrap=True)
     shown = [speed for speed in SPEEDS if speed <= fastest]
     for speed in shown:
-        table.add_column(f"{speed:g}", justify="right")
+        table.add_column(f"{speed:g}", justify="right", no_wrap=True)
     for front in fronts:
-        table.add_row(front.name, *(significant(front.at(speed)) for speed in shown))
+        table.add_row(front.name, *(short(front.at(speed)) for speed in shown))
     return table
 
 
-def front_json(candidate: Candidate) -> list[dict[str, float]]:
-    """The front of a candidate, slowest first."""
-    order = np.argsort(candidate.front_rate_speed)
-    return [
-        {
-            "output_tokens_per_s_per_user": float(candidate.front_rate_speed[place]),
-            "output_tokens_per_s_per_chip": float(candidate.front_rate[place]),
-        }
-        for place in order
-    ]
+def front_json(candidate: Candidate) -> list[dict[str, Any]]:
+    """The front of a candidate, slowest first; range: 80 % of the rate, as wide as under the best mapping."""
+    points = []
+    for place in np.argsort(candidate.front_rate_speed):
+        rate = float(candidate.front_rate[place])
+        low, high = range_of(rate, candidate.spreads["output_tokens_per_s"])
+        points.append(
+            {
+                "output_tokens_per_s_per_user": float(candidate.front_rate_speed[place]),
+                "output_tokens_per_s_per_chip": rate,
+                "range": {"value": rate, "low": low, "high": high},
+            }
+        )
+    return points
 
 
 def draw_interactivity(fronts: list[Interactivity]) -> Figure:

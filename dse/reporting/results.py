@@ -13,7 +13,7 @@ from dse.catalogue.read import Entry
 from dse.evaluate import LIMITS
 from dse.reporting.breakdown import SECONDS_PER_HOUR, named_parts, pass_parts, power_parts
 from dse.reporting.provenance import ProvenanceRow
-from dse.reporting.summary import binds, finite, headline, reasons
+from dse.reporting.summary import RANGED, binds, finite, headline, ranges_json, reasons
 from dse.reporting.tables import formats_of, modelled_costs, price_source
 
 __all__ = ["UNITS", "csv_text", "result_rows", "unit_of", "write_parquet"]
@@ -62,6 +62,12 @@ def parts_of(candidate: Candidate) -> dict[str, float]:
     }
 
 
+def range_columns(candidate: Candidate) -> dict[str, float | None]:
+    """Ends of the 80 % range of every metric that has one; empty where nothing is feasible."""
+    ranges = ranges_json(candidate) if candidate.feasible else {}
+    return {f"{end}_{name}": ranges[name][end] if ranges else None for name in RANGED for end in ("low", "high")}
+
+
 def result_rows(
     comparison: Comparison, entries: dict[str, Entry], provenance: list[ProvenanceRow]
 ) -> list[dict[str, Any]]:
@@ -89,6 +95,7 @@ def result_rows(
             "binds": binds(item.metrics),
             **named_parts(item.mapping),
             **{name: value if item.feasible else None for name, value in metrics.items()},
+            **range_columns(item),
             **{f"excess_{name}": float(getattr(item.metrics.limits, name)) for name in LIMITS},
             **parts_of(item),
             **{f"figures_{kind}": count for kind, count in kinds[item.name].items()},

@@ -67,6 +67,7 @@ PART_COLOURS = {
     "linear_attention": "#a8b545",
     "head": "#c3cfdc",
     "communication": "#8d6bab",
+    "boundaries": "#e6a39b",
     "overhead": "#c7625a",
     "throttling": "#7c2d12",
     "prefill": "#b4b9c1",
@@ -128,6 +129,9 @@ def svg_of(figure: Figure, name: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
+    # clip paths are named after the last digits of their corners, which differ from draw to draw; count them instead
+    for number, clip in enumerate(dict.fromkeys(re.findall(r'<clipPath id="([^"]+)"', text))):
+        text = text.replace(clip, f"clip{number}")
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(xlink:href|href)="#', rf'\1="#{name}-', text)
     return text.replace("url(#", f"url(#{name}-")

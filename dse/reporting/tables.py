@@ -81,7 +81,7 @@ class RankingRow:
     usd_per_million_modelled: the same with the prices that follow from its cost; value: of the objective [base units];
     relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of chips, a prefill pool
     of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives;
-    usd_range: 80 % range of usd_per_million; level: whether the error bars leave open if it is better than the first.
+    usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it is better than the first.
     """
 
     rank: int
@@ -109,6 +109,7 @@ class RankingRow:
     binds: str
     on_front: bool
     usd_range: tuple[float, float]
+    value_range: tuple[float, float]
     level: bool
 
 
@@ -231,6 +232,7 @@ def ranking_row(
         binds=binds(metrics),
         on_front=front,
         usd_range=(1e6 * low, 1e6 * high),
+        value_range=candidate.range_of(job.objective),
         level=level,
     )
 

@@ -19,6 +19,7 @@ from dse.reporting.results import csv_text
 from dse.reporting.style import drawn
 from dse.reporting.validation_data import (
     COLUMNS,
+    NOTHING,
     SCORE_COLUMNS,
     SPLITS,
     TABLES,
@@ -28,6 +29,7 @@ from dse.reporting.validation_data import (
     left_out_words,
     panels,
     phase_name,
+    phase_place,
     prediction_rows,
     score_rows,
     scored,
@@ -37,33 +39,62 @@ from dse.reporting.validation_data import (
     worst,
 )
 from dse.reporting.validation_figures import draw_coverage, draw_panels, draw_residuals
+from dse.reporting.validation_patterns import unexplained
 
-__all__ = ["NOTHING", "write_summary", "write_validation"]
+__all__ = ["NOTHING", "write_validation"]
 
-NOTHING = "nothing"
-"""What a prediction has not seen that uses the profiles as they are."""
+
+@dataclass(frozen=True)
+class PhaseScore:
+    """Errors of a phase under one fold, in words; first: whether it is the first line of its phase, of `lines`."""
+
+    phase: str
+    fold: str
+    score: Score
+    first: bool
+    lines: int
 
 
 @dataclass(frozen=True)
 class ValidationPage:
-    """Everything that the page shows; count: rows that were predicted; basis: how, as part of a sentence."""
+    """Everything that the page shows.
+
+    predictions, scores, worst, skipped: of the fold that is drawn, basis: what that is, as part of a sentence; count:
+    rows that were predicted; phases: every phase under every fold; unexplained: sentences on the residuals.
+    """
 
     predictions: Sequence[Prediction]
     count: int
     basis: str
     findings: list[Finding]
     reading: list[str]
+    phases: list[PhaseScore]
+    unexplained: list[str]
     scores: list[Score]
     figures: dict[str, PlacedFigure]
     worst: list[Prediction]
     skipped: list[tuple[str, int, list[str]]]
 
 
-def basis_of(cross: str) -> str:
+def basis_of(fold: str) -> str:
     """From what the predictions were made."""
-    if not cross:
+    if fold == NOTHING:
         return "execution profiles as the catalogue has them"
-    return f"cross-validated: each row is predicted by a fit that has seen no row of {left_out_words(cross)}"
+    return f"cross-validated: each row is predicted by a fit that has seen no row of {left_out_words(fold)}"
+
+
+def phase_scores(made: Mapping[str, Sequence[Prediction]]) -> list[PhaseScore]:
+    """Errors of every phase, under every fold beside each other."""
+    found: dict[str, list[tuple[str, Score]]] = {}
+    for fold, predictions in made.items():
+        for score in scores(predictions):
+            if score.table == "summary":
+                found.setdefault(score.name, []).append((fold, score))
+    return [
+        PhaseScore(phase, left_out_words(fold), score, place == 0, len(some))
+        for phase, some in sorted(found.items(), key=lambda item: phase_place(item[0]))
+        for place, (fold, score) in enumerate(some)
+    ]
 
 
 def findings_of(predictions: Sequence[Prediction]) -> list[Finding]:
@@ -85,7 +116,7 @@ def findings_of(predictions: Sequence[Prediction]) -> list[Finding]:
     ]
 
 
-def reading_of(cross: str) -> list[str]:
+def reading_of(fold: str) -> list[str]:
     """How to read the page, in paragraphs."""
     first = (
         "An error is ln(predicted / measured): 0.10 is about 10 % off, 0.22 a factor of 1.25, 0.69 a factor of two. "
@@ -95,21 +126,21 @@ def reading_of(cross: str) -> list[str]:
     )
     ranges = (
         "Every prediction comes with a range that is meant to hold the measured value in 80 % of all cases. It widens "
-        "with what is not known of the software, most of all where a class of machines was never measured, and with "
-        "the scatter of the phase, which no coefficient explains."
+        "with what is not known of the software, and with the scatter of the phase, which no coefficient explains; "
+        "where a class of machines was never measured both are larger, and meant to be."
     )
     as_they_are = (
         "The profiles are used as they are. Rows that they were fitted to, which are those of models/measurements, are "
         "no test: for these, make the page with --cross. Rows of your own are one."
     )
     held_out = (
-        f"Before a row is predicted, the profiles are fitted again without all rows of {left_out_words(cross)}, so "
+        f"Before a row is predicted, the profiles are fitted again without all rows of {left_out_words(fold)}, so "
         "that this is how the model does on what it has not met. Two things remain shared: the judged priors, and the "
         "scatter of each phase, which was set so that 80 % of the shipped rows fall into their ranges when the same "
         "model on the same chip is left out. That 80 % of a phase are covered is therefore no proof; the shape of the "
         "curve and the groups are."
     )
-    return [first, ranges, held_out if cross else as_they_are]
+    return [first, ranges, as_they_are if fold == NOTHING else held_out]
 
 
 CAPTIONS = {
@@ -125,66 +156,66 @@ CAPTIONS = {
     ),
     "coverage": (
         "Share of rows inside a range against the share that the range claims, for every width of range. On the dashed "
-        "line, ranges are honest; marks: the 80 % range that predictions carry, grey: 70 to 90 %."
+        "line, ranges are honest; marks: the 80 % range that predictions carry, grey: 70 to 90 %. A panel for each "
+        "thing that was left out."
     ),
 }
 
 
-def draw_all(predictions: Sequence[Prediction]) -> dict[str, tuple[Figure, str]]:
+def draw_all(made: Mapping[str, Sequence[Prediction]], drawn_fold: str) -> dict[str, tuple[Figure, str]]:
     """The figures with their captions; none where no row was predicted."""
+    predictions = made[drawn_fold]
     if not scored(predictions):
         return {}
     split = [groups(predictions, title) for title in SPLITS]
-    made = {
+    honest = {left_out_words(fold): coverages(some) for fold, some in made.items()}
+    figures = {
         "predicted-measured": drawn(draw_panels, panels(predictions)),
         "residuals": drawn(draw_residuals, split, trends(predictions)),
-        "coverage": drawn(draw_coverage, coverages(predictions)),
+        "coverage": drawn(draw_coverage, honest),
     }
-    return {name: (figure, CAPTIONS[name]) for name, figure in made.items()}
+    return {name: (figure, CAPTIONS[name]) for name, figure in figures.items()}
 
 
-def write_summary(directory: Path, made: Mapping[str, Sequence[Prediction]]) -> Path:
-    """Write summary.csv of several validations, by what each has left out; returns its path.
-
-    CatalogueError when the folder cannot be written.
-    """
-    rows = [row for left_out, predictions in made.items() for row in score_rows(predictions, left_out)]
-    path = directory / "summary.csv"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        path.write_text(csv_text(rows, SCORE_COLUMNS), encoding="utf-8")
-    except OSError as error:
-        raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(directory))]) from error
-    return path
-
-
-def write_validation(directory: Path, predictions: Sequence[Prediction], cross: str) -> Path:
+def write_validation(directory: Path, made: Mapping[str, Sequence[Prediction]]) -> Path:
     """Write validation.html, figures/, rows.csv and summary.csv; returns the path of the page.
 
-    cross: '' or the fold that each row's prediction has not seen. The page needs no other file and asks nothing of the
-    network. CatalogueError when the folder cannot be written.
+    made: what was left out (NOTHING, or a fold of the cross-validation) -> predictions of the same rows; of the last
+    one every row is drawn. The page needs no other file and asks nothing of the network. CatalogueError when the folder
+    cannot be written.
     """
     try:
-        return written(directory, predictions, cross)
+        return written(directory, made)
     except OSError as error:
         raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(directory))]) from error
 
 
-def written(directory: Path, predictions: Sequence[Prediction], cross: str) -> Path:
-    """The files of a validation."""
-    write_summary(directory, {cross or NOTHING: predictions})
-    page = ValidationPage(
+def page_of(made: Mapping[str, Sequence[Prediction]], figures: dict[str, PlacedFigure]) -> ValidationPage:
+    """What the page shows of several validations of the same rows."""
+    fold, predictions = list(made.items())[-1]
+    return ValidationPage(
         predictions=predictions,
         count=len(scored(predictions)),
-        basis=basis_of(cross),
+        basis=basis_of(fold),
         findings=findings_of(predictions),
-        reading=reading_of(cross),
+        reading=reading_of(fold),
+        phases=phase_scores(made),
+        unexplained=unexplained(predictions),
         scores=scores(predictions),
-        figures=save_figures(directory, draw_all(predictions)),
+        figures=figures,
         worst=worst(predictions),
         skipped=skipped(predictions),
     )
-    (directory / "rows.csv").write_text(csv_text(prediction_rows(predictions), COLUMNS), encoding="utf-8")
+
+
+def written(directory: Path, made: Mapping[str, Sequence[Prediction]]) -> Path:
+    """The files of a validation."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tables = {"summary.csv": (score_rows, SCORE_COLUMNS), "rows.csv": (prediction_rows, COLUMNS)}
+    for name, (rows_of, columns) in tables.items():
+        rows = [row for fold, predictions in made.items() for row in rows_of(predictions, fold)]
+        (directory / name).write_text(csv_text(rows, columns), encoding="utf-8")
+    page = page_of(made, save_figures(directory, draw_all(made, list(made)[-1])))
     path = directory / "validation.html"
     jinja = environment()
     jinja.filters["phase"] = phase_name

@@ -18,6 +18,7 @@ from dse.analysis.validation import Prediction, summary
 __all__ = [
     "ALL_ROWS",
     "COLUMNS",
+    "NOTHING",
     "PHASES",
     "SCORE_COLUMNS",
     "SPLITS",
@@ -42,6 +43,9 @@ __all__ = [
     "worst",
 ]
 
+NOTHING = "nothing"
+"""What a prediction has not seen that uses the profiles as they are."""
+
 UNITS = {
     "ttft_s": "s",
     "tpot_s": "s",
@@ -62,9 +66,10 @@ TABLES = {"summary": "phase", "by_chip": "chip", "by_model_class": "model class"
 """Table of dse.analysis.validation.summary -> what its rows are."""
 
 SPLITS: dict[str, Callable[[Prediction], str]] = {
-    "Chip": lambda one: one.row.chip,
+    "Chip": lambda one: one.chip or one.row.chip,
     "Model class": lambda one: one.model_class,
     "Software profile": lambda one: one.software,
+    "Stated release": lambda one: one.row.software.lower(),
 }
 """What residuals are split by, and the group of a row."""
 
@@ -96,9 +101,11 @@ def phase_place(phase: str) -> tuple[int, str]:
 def left_out_words(left_out: str) -> str:
     """What a prediction has seen no row of; left_out: a fold of the cross-validation."""
     known = {
-        "chip": "its chip or family of chips",
+        NOTHING: "nothing (profiles as they are)",
+        "chip": "its chip, nor another of its die",
         "model": "its class of model",
         "chip-model": "the same model on the same chip",
+        "machine": "its class of machines",
     }
     return known.get(left_out, left_out)
 
@@ -338,36 +345,36 @@ def coverages(predictions: Sequence[Prediction]) -> list[Coverage]:
 
 
 COLUMNS = (
-    *("id", "chip", "chips", "model", "model_class", "software", "profile", "phase", "metric"),
+    *("fold", "id", "chip", "chips", "model", "model_class", "software", "profile", "phase", "metric"),
     *AGAINST,
     *("measured", "predicted", "low", "high", "log_error", "within_range", "skipped"),
 )
 """Columns of the table of rows."""
 
 
-def prediction_rows(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
+def prediction_rows(predictions: Sequence[Prediction], fold: str) -> list[dict[str, Any]]:
     """Every row, skipped ones too, as a line of a table; values in the unit of the metric, an absent one is None."""
     rows = []
     for one in predictions:
         row, numbers = one.row, one.row.numbers
         inside = None if one.predicted is None else one.within_range
-        cells = (row.id, row.chip, numbers.get("chips"), row.model, one.model_class, row.software, one.software)
+        cells = (fold, row.id, row.chip, numbers.get("chips"), row.model, one.model_class, row.software, one.software)
         cells += (row.phase, row.metric, *(numbers.get(name) for name in AGAINST))
         cells += (row.value, one.predicted, one.low, one.high, one.log_error, inside, one.skipped)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     return rows
 
 
-def score_rows(predictions: Sequence[Prediction], left_out: str) -> list[dict[str, Any]]:
-    """The summary as lines of a table, six digits each; left_out: what no prediction has seen."""
+def score_rows(predictions: Sequence[Prediction], fold: str) -> list[dict[str, Any]]:
+    """The summary as lines of a table, six digits each; fold: what no prediction has seen."""
     rows = []
     for score in scores(predictions):
         cells = {
             name: float(f"{cell:.6g}") if isinstance(cell, float) else cell for name, cell in asdict(score).items()
         }
-        rows.append({"left_out": left_out} | cells | {"table": TABLES[score.table]})
+        rows.append({"fold": fold} | cells | {"table": TABLES[score.table]})
     return rows
 
 
-SCORE_COLUMNS = ("left_out", *(field.name for field in fields(Score)))
+SCORE_COLUMNS = ("fold", *(field.name for field in fields(Score)))
 """Columns of the summary."""

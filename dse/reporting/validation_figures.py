@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -228,29 +228,46 @@ AIM = (0.7, 0.9)
 """Shares of rows inside the 80 % range between which the range is called honest [1]."""
 
 
-def draw_coverage(data: Sequence[Coverage]) -> Figure:
-    """Share of rows inside a range against the share that the range claims."""
-    figure = Figure(figsize=(8.2, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+def draw_coverage(data: Mapping[str, Sequence[Coverage]]) -> Figure:
+    """Share of rows inside a range against the share that the range claims, a panel for each thing left out."""
+    columns = min(len(data), COLUMNS)
+    rows = -(-len(data) // columns)
+    figure = Figure(figsize=(max(3.15 * columns, 4.4), 3.3 * rows + 0.75), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (left_out, some) in zip(places, data.items(), strict=False):
+        draw_honesty(axes, left_out, some)
+    for axes in places[len(data) :]:
+        axes.set_axis_off()
+    phases = [one.phase for one in next(iter(data.values()))]
+    handles = [
+        Line2D([], [], color=colour_of(phase), lw=2.0, label=phase if phase == ALL_ROWS else phase_name(phase))
+        for phase in phases
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    return figure
+
+
+def colour_of(phase: str) -> str:
+    """The colour of a phase, or of all rows."""
+    return INK if phase == ALL_ROWS else PHASE_COLOURS.get(phase, MUTED)
+
+
+def draw_honesty(axes: Axes, left_out: str, data: Sequence[Coverage]) -> None:
+    """One panel: a curve for each phase, a mark where its 80 % range lies."""
     axes.set_box_aspect(1.0)
-    axes.set_anchor("W")
     axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=(0, (4, 3)), zorder=2)
     axes.plot([80, 80], [100 * AIM[0], 100 * AIM[1]], color=RULE, lw=7.0, solid_capstyle="butt", zorder=1)
     for one in data:
         whole = one.phase == ALL_ROWS
-        colour, width = (INK, 2.0) if whole else (PHASE_COLOURS.get(one.phase, MUTED), 1.4)
         level, share = np.r_[0.0, one.level, 1.0], np.r_[0.0, one.share, one.share[-1]]
-        label = f"{one.phase if whole else phase_name(one.phase)}: {100 * one.eighty:.0f} % of {one.level.size}"
-        axes.step(100 * level, 100 * share, where="post", color=colour, lw=width, label=label, zorder=5 if whole else 4)
-        axes.scatter(80, 100 * one.eighty, s=24, color=colour, edgecolor="white", lw=0.8, zorder=6)
+        width, above = (2.0, 5) if whole else (1.2, 4)
+        axes.step(100 * level, 100 * share, where="post", color=colour_of(one.phase), lw=width, zorder=above)
+        axes.scatter(80, 100 * one.eighty, s=20, color=colour_of(one.phase), edgecolor="white", lw=0.7, zorder=6)
     axes.set(xlim=(0, 100), ylim=(0, 100))
     axes.grid(True)
-    axes.set_xlabel("what the range claims to hold [%]")
-    axes.set_ylabel("rows inside it [%]")
-    legend = figure.legend(
-        loc="outside right center", title="Inside the 80 % range", fontsize=8.0, labelspacing=0.7, alignment="left"
-    )
-    legend.get_title().set_fontweight("bold")
-    axes.text(20, 90, "ranges too wide", fontsize=7.5, color=MUTED, ha="center")
-    axes.text(75, 22, "ranges too narrow", fontsize=7.5, color=MUTED, ha="center")
-    return figure
+    axes.set_title(f"Not seen: {left_out}", fontsize=7.6)
+    axes.set_xlabel("what the range claims to hold [%]", fontsize=7.5)
+    axes.set_ylabel("rows inside it [%]", fontsize=7.5)
+    axes.tick_params(labelsize=7.0)
+    note = f"{data[-1].level.size} rows\n{100 * data[-1].eighty:.0f} % in the 80 % range"
+    axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", fontsize=7.0, color=MUTED, linespacing=1.35)

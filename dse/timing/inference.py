@@ -124,13 +124,15 @@ def decode_tokens(lengths: Lengths, mapping: Mapping, drafted: Number) -> Tokens
 class Pass:
     """One pass through one pipeline stage.
 
-    time: with everything [s]; classes: operator classes; reduction, dispatch, context_exchange,
-    pipeline: communication of each kind [s]; hidden: communication behind arithmetic [s]; step: of the host [s];
-    throttled: added because the power limit is reached [s]; demand: per resource; energy: dynamic, of one chip [J].
+    time: with everything [s]; classes: operator classes [s]; operators: how many each class has [1];
+    reduction, dispatch, context_exchange, pipeline: communication of each kind [s]; hidden: communication behind
+    arithmetic [s]; step: of the host [s]; throttled: added because the power limit is reached [s]; demand: per
+    resource; energy: dynamic, of one chip [J].
     """
 
     time: Number
     classes: dict[str, Number]
+    operators: dict[str, Number]
     reduction: Number
     dispatch: Number
     context_exchange: Number
@@ -248,6 +250,7 @@ def run_pass(
     return Pass(
         time=time,
         classes=class_times(times),
+        operators=class_times(weights),
         **spent,
         hidden=hidden,
         step=step,

@@ -168,7 +168,7 @@ def demand_of(used: Usage, table: Product, chip: Chip, rates: Rates, place: Resi
 def class_times(times: Number) -> dict[str, Number]:
     """Sum the rows of each operator class.
 
-    times: (rows, ...) [s]. Returns class -> (...) [s], in the order of CLASSES.
+    times: (rows, ...) [s], or how often they count [1]. Returns class -> (...) [s], in the order of CLASSES.
     """
     classes = list(OPERATORS.values())
     return {name: sum(times[row] for row, found in enumerate(classes) if found == name) for name in CLASSES}

@@ -55,6 +55,29 @@ def test_show_gives_every_figure_with_its_source() -> None:
     assert re.search(r"memory\.bandwidth .* published \[mle", text)
 
 
+def test_show_tells_prior_from_fit_and_which_of_them_counts() -> None:
+    text = good("show", "chip", "h100-sxm")
+    assert re.search(r"software gpu-tuned - fitted to \d+ measured rows; evaluation uses the fitted", text)
+    document = json.loads(good("show", "software", "gpu-tuned", "--json"))["execution"]
+    assert document["uses"] == "fitted"
+    assert document["rows"] > 0
+    found = {row["key"]: row for row in document["coefficients"]}
+    used = open_catalogue().library.software(["gpu-tuned"]).columns
+    for key, row in found.items():
+        counts = row[row["uses"]]
+        assert counts["value"] == pytest.approx(float(used[key][0]), rel=1e-12)
+        assert counts["low"] <= counts["value"] <= counts["high"]
+    fitted = [row["fitted"] for row in found.values() if row["uses"] == "fitted"]
+    assert {figure["kind"] for figure in fitted} == {"derived"}
+    assert found["overlap"]["fitted"] is None
+    rows = {row["key"]: row for row in json.loads(good("show", "chip", "h100-sxm", "--json"))["values"]}
+    assert rows["software.gpu-tuned.matrix_efficiency"]["superseded"]
+    assert not rows["software.gpu-tuned.overlap"]["superseded"]
+    assumed = "assumed: no measured row is of this kind; evaluation uses the priors"
+    assert assumed in good("show", "software", "wafer")
+    assert assumed in good("show", "chip", "wse-3")
+
+
 def test_evaluate_has_the_documented_keys() -> None:
     document = json.loads(good("evaluate", "--chip", "h100-sxm", *JOB, "--json"))
     wanted = {
@@ -99,7 +122,12 @@ def test_compare_ranks_and_states_the_basis() -> None:
     text = good("compare", "--chips", "h100-sxm,mi300x", *JOB, "--price-basis", "make")
     assert "make" in text
     document = json.loads(good("compare", "--chips", "h100-sxm,mi300x", *JOB, "--json"))
-    assert {row["chip"] for row in document["chips"]} == {"h100-sxm", "mi300x"}
+    first, second = document["chips"]
+    assert {first["chip"], second["chip"]} == {"h100-sxm", "mi300x"}
+    assert not first["level_with_first"]
+    assert second["level_with_first"] is ("~2" in text)
+    ranges = [row["ranges"]["tokens_per_dollar"] for row in (first, second)]
+    assert all(one["low"] < one["value"] < one["high"] for one in ranges)
 
 
 def test_check_of_the_shipped_catalogue_finds_nothing() -> None:
@@ -140,7 +168,6 @@ def test_check_reports_every_fault_at_once(elsewhere: Path) -> None:
         (("evaluate", "--chip", "mine.toml", *JOB), ("mine.toml", "cannot be read")),
         (("study", "run", "mine.toml"), ("mine.toml", "search_spaces", "--catalogue")),
         (("list", "chipz"), ("chipz", "chip")),
-        (("validate", "absent.csv"), ("absent.csv",)),
         (("report", "absent"), ("absent",)),
     ],
 )

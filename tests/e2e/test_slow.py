@@ -77,7 +77,7 @@ def test_committed_results_are_made_again_by_their_recipes(recipe: str, tmp_path
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if kind_of(recipe) == "validation"])
 def test_committed_validations_are_made_again_by_their_recipes(recipe: str, tmp_path: Path) -> None:
-    committed, made = tables_of(recipe, tmp_path, "summary.csv", ("left_out", "table", "name"))
+    committed, made = tables_of(recipe, tmp_path, "summary.csv", ("fold", "table", "name"))
     assert set(made) == set(committed)
     for key, row in committed.items():
         again, rows = made[key], int(row["n"])

@@ -53,8 +53,11 @@ def test_spread_is_at_least_the_scatter_and_wider_where_nothing_was_measured() -
     job = (model("llama-3.1-8b"), traffic(), assumptions())
     fitted = spreads(chip("h100-sxm"), "vllm", mapping(batch=8.0), job, library)
     judged = spreads(chip("wse-3"), "wafer", mapping(batch=8.0), job, library)
+    known, unknown = library.scatter(measured=True), library.scatter(measured=False)
     for metric, phase in PHASE_OF.items():
-        assert fitted[metric] >= library.scatter[phase]
+        assert unknown[phase] >= known[phase]
+        assert fitted[metric] >= known[phase]
+        assert judged[metric] >= unknown[phase]
     assert judged["time_per_output_token"] > fitted["time_per_output_token"]
 
 
