@@ -88,7 +88,7 @@ def calibration_text(found: Fit, scatter: Scatter) -> str:
     head = [
         f"# Written by `dse calibrate` from models/measurements ({', '.join(CALIBRATION)}). Do not edit: change rows",
         "# or priors (models/software) and run it again. Covariances are those of the coefficients on their scales:",
-        "# logit of efficiencies, ln of times, ln of the imbalance less one; scatter is a standard deviation of",
+        "# logit of efficiencies, ln of times and of the overhead; scatter is a standard deviation of",
         f"# ln(predicted / measured) of rows whose model on that chip was left out of the fit ({SCATTER_FOLD}),",
         f"# prior_scatter that of rows whose whole class of machines was ({PRIOR_FOLD}).",
         'kind = "calibration"',

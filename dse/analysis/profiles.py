@@ -33,12 +33,11 @@ COEFFICIENTS = (
     "sequence_time",
     "collective_time",
     "request_time",
-    "expert_imbalance",
+    "grouped_overhead",
 )
 """Fields of dse.hardware.chip.Execution that measured rows can move."""
 
 EFFICIENCIES = tuple(name.endswith("efficiency") for name in COEFFICIENTS)
-IMBALANCE = COEFFICIENTS.index("expert_imbalance")
 
 EIGHTY = 1.2815515655446004
 """Standard deviations on either side of the mean of a normal distribution between which 80 % of it lie [1]."""
@@ -47,20 +46,16 @@ SMALLEST = 1e-9
 
 
 def to_scale(values: Float[np.ndarray, "*some coefficients"]) -> Float[np.ndarray, "*some coefficients"]:
-    """Coefficients on the scale on which they are normal: logit of efficiencies, ln of times, ln of imbalance - 1."""
+    """Coefficients on the scale on which they are normal: logit of efficiencies, ln of the others."""
     inside = np.clip(values, SMALLEST, None)
     share = np.clip(values, SMALLEST, 1.0 - 1e-6)
-    scaled = np.where(EFFICIENCIES, np.log(share / (1.0 - share)), np.log(inside))
-    scaled[..., IMBALANCE] = np.log(np.clip(values[..., IMBALANCE] - 1.0, SMALLEST, None))
-    return scaled
+    return np.where(EFFICIENCIES, np.log(share / (1.0 - share)), np.log(inside))
 
 
 def from_scale(scaled: Float[np.ndarray, "*some coefficients"]) -> Float[np.ndarray, "*some coefficients"]:
     """The inverse of `to_scale`."""
     times = np.exp(np.minimum(scaled, 50.0))
-    values = np.where(EFFICIENCIES, 1.0 / (1.0 + np.exp(-scaled)), times)
-    values[..., IMBALANCE] = 1.0 + times[..., IMBALANCE]
-    return values
+    return np.where(EFFICIENCIES, 1.0 / (1.0 + np.exp(-scaled)), times)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def sustained_of(given: Columns, library: Library) -> Numbers:
     usual = library.shelves["style"].gather(given.names("style"))["matrix_sustained"]
     measured, published = (given.number(f"matrix.{kind}_peak", 0.0) for kind in ("measured", "published"))
     known = np.asarray(measured) * np.asarray(published) > 0.0
-    return np.where(known, measured / np.maximum(published, 1.0), usual)
+    share = np.where(known, measured / np.maximum(published, 1.0), usual)
+    return share if share.ndim else float(share)
 
 
 def memory_of(given: Columns, library: Library) -> parts.Memory:

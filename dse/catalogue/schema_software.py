@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dse.catalogue.declarations import Count, Document, Positive, Seconds, Share, Table, Words, name_of
+from dse.catalogue.declarations import Count, Document, Positive, Ratio, Seconds, Share, Table, Words, name_of
 from dse.catalogue.fields import Figure, Spec
 
 Efficiency = Annotated[Figure, Spec(high=1, above=True)]
@@ -28,6 +28,7 @@ class ExecutionTable(Table):
     collective_time: Seconds
     overlap: Share
     expert_imbalance: Imbalance
+    grouped_overhead: Ratio
 
 
 class SoftwareDocument(Document):
@@ -53,7 +54,7 @@ class FittedTable(Table):
     sequence_time: Seconds
     request_time: Seconds
     collective_time: Seconds
-    expert_imbalance: Imbalance
+    grouped_overhead: Ratio
     covariance: list[list[float]]
 
 

@@ -200,8 +200,9 @@ class Execution:
     operator_time: kernel boundary or reconfiguration, per operator [s]; step_time: per model pass [s];
     sequence_time: per sequence of a pass, for sampling, detokenising and sending [s]; request_time: from the arrival
     of a request to its first pass, and back from the last [s]; collective_time: software floor of one collective [s];
-    overlap: share of communication hidden behind arithmetic [1]; expert_imbalance: time of routed experts over that
-    of an even share on every chip [1].
+    overlap: share of communication hidden behind arithmetic [1]; expert_imbalance: time of experts that are dealt
+    out to chips over that of an even share on every chip [1]; grouped_overhead: time that a group of products of few
+    tokens each takes beyond a single product of the same work, over the time of that [1].
     """
 
     matrix_efficiency: Number
@@ -215,6 +216,7 @@ class Execution:
     collective_time: Number
     overlap: Number
     expert_imbalance: Number
+    grouped_overhead: Number
 
 
 @pytree

@@ -94,7 +94,6 @@ def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
         window_read=window_read,
         logits=sequences * queries / lengths.new,
         copies=mapping.data_parallel,
-        absorbed=0.0,
     )
 
 
@@ -116,7 +115,6 @@ def decode_tokens(lengths: Lengths, mapping: Mapping, drafted: Number) -> Tokens
         window_read=lengths.window_decode,
         logits=alone * queries,
         copies=mapping.data_parallel,
-        absorbed=1.0,
     )
 
 
@@ -225,8 +223,8 @@ def run_pass(
     table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the
     stage; energy: per event; static: power without work [W].
     Communication hides behind arithmetic as far as the software overlaps it. One host serves all stages: each
-    micro-batch waits for it once in its way through them, and no stage goes faster than it. When the dynamic energy would exceed the
-    power limit, the clock slows until it does not: time is at least energy / (limit - static).
+    micro-batch waits for it once in its way through them, and no stage goes faster than it. When the dynamic energy
+    would exceed the power limit, the clock slows until it does not: time is at least energy / (limit - static).
     """
     demand, times = run_table(table, chip, place, weights)
     size = tokens.total * model.hidden * talk.element

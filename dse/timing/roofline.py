@@ -90,14 +90,16 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     """What one operator of one layer uses.
 
     Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
-    sooner (a skinny one fills little of an array), stretched by the imbalance among experts, and the vector work that
+    sooner (a skinny one fills little of an array), stretched by the imbalance among experts and by what
+    grouped products lose, and the vector work that
     goes with it, since few kernels run both at once; SRAM traffic, at least what tiling for the local buffers needs;
     main-memory traffic, never below the compulsory bytes nor the lower bound for the SRAM; far-memory traffic, which
     passes through the main memory where there is one.
     Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
     products = product.products * product.crowding
-    uneven = 1.0 + product.uneven * (chip.execution.expert_imbalance - 1.0)
+    execution = chip.execution
+    uneven = 1.0 + product.dealt * (execution.expert_imbalance - 1.0) + product.grouped * execution.grouped_overhead
     cycles = matrix_cycles(product.tokens, product.inner, product.outer, products, chip.matrix)
     stored = stored_bytes(product, chip) * product.crowding
     moved = product.moved * chip.numerics.activation
@@ -112,7 +114,7 @@ def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency)
     slowest = jnp.maximum(matrix + product.vector * rates.vector, sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
     return Usage(
-        matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + chip.execution.operator_time
+        matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + execution.operator_time
     )
 
 

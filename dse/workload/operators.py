@@ -96,7 +96,8 @@ def attend(
         moved=2.0 * tokens.total * heads * width,
         vector=pairs * SOFTMAX_OPERATIONS,
         state=1.0,
-        uneven=0.0,
+        dealt=0.0,
+        grouped=0.0,
         crowding=1.0,
     )
 
@@ -121,6 +122,20 @@ def attention_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> 
     ]
 
 
+def absorbs(model: Transformer, tokens: Tokens) -> Number:
+    """1 where latent attention takes fewer multiply-accumulates in the latent space, else 0.
+
+    For each head, every new token meets its context in width 2 kv_rank + rope_dim when the expansion is absorbed into
+    it, and in nope_dim + rope_dim + value_dim when keys and values are made anew for all cached tokens (DeepSeek-V2,
+    arXiv 2405.04434, section 2.1). Decode absorbs, a long prompt recomputes, short chunks on a long context absorb.
+    """
+    part = model.latent
+    expansion = part.kv_rank * (part.nope_dim + part.value_dim)
+    in_latent = tokens.queries * (expansion + tokens.context * (2.0 * part.kv_rank + part.rope_dim))
+    anew = tokens.read * expansion + tokens.queries * tokens.context * (part.nope_dim + part.rope_dim + part.value_dim)
+    return jnp.where(in_latent <= anew, 1.0, 0.0)
+
+
 def latent_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> list[Product]:
     """Latent attention: absorbed, every head reads the one latent; recomputed, keys and values are made anew."""
     part = model.latent
@@ -131,14 +146,14 @@ def latent_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
     expanded = heads * (part.nope_dim + part.value_dim)
     recomputed_width = (part.nope_dim + part.rope_dim + part.value_dim) / 2.0
     new = tokens.total
-    absorbed = tokens.absorbed
-    kv_heads = jnp.where(absorbed > 0, 1.0, heads)
-    width = jnp.where(absorbed > 0, part.kv_rank + part.rope_dim / 2.0, recomputed_width)
+    absorbed = absorbs(model, tokens) > 0
+    kv_heads = jnp.where(absorbed, 1.0, heads)
+    width = jnp.where(absorbed, part.kv_rank + part.rope_dim / 2.0, recomputed_width)
     cached = latent / kv_heads
     shared = mapping.context_parallel
     spans = (tokens.context / shared, tokens.read / shared)
     down = part.query_rank + latent
-    expand = jnp.where(absorbed > 0, new, tokens.sequences * tokens.read / shared)
+    expand = jnp.where(absorbed, new, tokens.sequences * tokens.read / shared)
     return [
         dense(part.layers, new, model.hidden, down, new * model.hidden * NORM_OPERATIONS),
         dense(part.layers, new, query_in, query_out),
@@ -182,8 +197,8 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
     latent_layers = jnp.where(part.latent > 0, part.layers, 0.0)
     outside = jnp.where(part.latent > 0, part.latent, model.hidden)
 
-    padded = jnp.minimum(GROUPED_ROWS / each, 1.0)
-    uneven = jnp.where(part.count > 1.0, jnp.where(dealt, 1.0, padded), 0.0)
+    several = jnp.where(part.count > 1.0, 1.0, 0.0)
+    grouped = several * jnp.minimum(GROUPED_ROWS / each, 1.0)
 
     def routed_product(inner: Number, outer: Number, vector: Number) -> Product:
         return Product(
@@ -198,7 +213,8 @@ def expert_products(model: Transformer, mapping: Mapping, tokens: Tokens) -> lis
             moved=local * each * (inner + outer),
             vector=vector,
             state=0.0,
-            uneven=uneven,
+            dealt=jnp.where(dealt, several, 0.0),
+            grouped=grouped,
             crowding=jnp.where(dealt, jnp.maximum(jnp.minimum(awake, 1.0) / local, 1.0), 1.0),
         )
 

@@ -26,7 +26,8 @@ class Product:
     those that are written back;
     held: elements of weights that the chip keeps for them; moved: elements of activations in and out;
     vector: elementwise operations beside [FLOP]; state: 1 when what is stored is state and not weights;
-    uneven: how much of the imbalance among experts tells, 1 where they are dealt out to chips; crowding: products of
+    dealt: 1 where products are dealt out to chips and may be uneven, else 0; grouped: how much is lost because products
+    of few tokens each run as a group, 1 for the fewest, 0 for a single product; crowding: products of
     the busiest chip over the mean, above 1 where there are fewer of them than chips. All [1].
     """
 
@@ -41,7 +42,8 @@ class Product:
     moved: Number
     vector: Number
     state: Number
-    uneven: Number
+    dealt: Number
+    grouped: Number
     crowding: Number
 
     @property
@@ -57,8 +59,7 @@ class Tokens:
     sequences: in the pass [1]; queries: new tokens of each sequence [tokens]; context: mean number of tokens that
     a new token attends to [tokens]; window_context: the same in sliding-window layers [tokens]; read: cached tokens
     read per sequence [tokens]; window_read: the same in sliding-window layers [tokens]; logits: positions at
-    which the head is needed [1]; copies: of the attention layers that route to the same experts [1];
-    absorbed: 1 when latent attention works in the latent space (decode), 0 when it recomputes keys and values.
+    which the head is needed [1]; copies: of the attention layers that route to the same experts [1].
     """
 
     sequences: Number
@@ -69,7 +70,6 @@ class Tokens:
     window_read: Number
     logits: Number
     copies: Number
-    absorbed: Number
 
     @property
     def total(self) -> Number:
@@ -91,6 +91,7 @@ def dense(layers: Number, tokens: Number, inner: Number, outer: Number, vector: 
         moved=tokens * (inner + outer),
         vector=vector,
         state=0.0,
-        uneven=0.0,
+        dealt=0.0,
+        grouped=0.0,
         crowding=1.0,
     )

@@ -79,7 +79,8 @@ def in_chunks(
         moved=moved,
         vector=vector + chunks * heads * width * height * jnp.where(repeat > 0, 1.0, 0.0),
         state=1.0,
-        uneven=0.0,
+        dealt=0.0,
+        grouped=0.0,
         crowding=1.0,
     )
     among_tokens = Product(
@@ -94,7 +95,8 @@ def in_chunks(
         moved=0.0,
         vector=tokens.total * heads * earlier * DECAY_OPERATIONS,
         state=1.0,
-        uneven=0.0,
+        dealt=0.0,
+        grouped=0.0,
         crowding=1.0,
     )
     return [on_states, among_tokens]

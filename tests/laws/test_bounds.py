@@ -147,7 +147,7 @@ def test_flops_are_two_per_active_matrix_parameter_and_token(name: str) -> None:
     decode = batch * (active_matrices(name) + head) + attention_macs(name, batch, context, window, absorbed=True)
     np.testing.assert_allclose(found.decode.demand.macs, decode, rtol=1e-12)
 
-    prompts = np.minimum(whole.prefill_tokens / prompt, batch)
+    prompts = np.clip(batch / output, 1.0, whole.prefill_tokens / prompt)
     tokens = prompts * prompt
     seen = np.arange(1, int(prompt) + 1)
     causal, inside = seen.mean(), np.minimum(seen, np.maximum(values.attention.window, 1.0)).mean()
