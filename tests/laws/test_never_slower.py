@@ -51,7 +51,7 @@ BETTER = {
     "step time": {"execution__step_time": -1},
     "collective time": {"execution__collective_time": -1},
     "expert balance": {"execution__expert_imbalance": 0},
-    "grouped products": {"execution__grouped_overhead": 0},
+    "grouped products": {"execution__grouped_overhead": -1},
 }
 
 
