@@ -89,7 +89,12 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
 def as_arrays(tree: T) -> T:
     """Every leaf as float64, broadcast to the designs."""
     shape = np.broadcast_shapes(*(np.shape(leaf) for leaf in jax.tree.leaves(tree)))
-    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, dtype=np.float64), shape), tree)
+
+    def filled(leaf: Number) -> np.ndarray:
+        array = np.asarray(leaf, dtype=np.float64)
+        return array if array.shape == shape else np.broadcast_to(array, shape)
+
+    return jax.tree.map(filled, tree)
 
 
 def process_of(given: Columns, library: Library, path: str) -> parts.Process:
@@ -116,7 +121,7 @@ def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.Ma
     )
 
 
-def sustained_of(given: Columns, library: Library) -> Numbers:
+def sustained_of(given: Columns, library: Library) -> Number:
     """Share of the peak that the best product reaches: measured on the chip, else usual for its style [1]."""
     usual = library.shelves["style"].gather(given.names("style"))["matrix_sustained"]
     measured, published = (given.number(f"matrix.{kind}_peak", 0.0) for kind in ("measured", "published"))
