@@ -123,7 +123,10 @@ def score_block(
     weights: Number,
     slowest: Number,
 ) -> Number:
-    """Scores of a block of designs, leaves (DESIGNS, 1), with a block of mappings, leaves (BLOCK,)."""
+    """Scores of a block of designs, leaves (DESIGNS, 1), with a block of mappings, leaves (BLOCK,).
+
+    assumptions: silicon and economics as the designs, serving scalar.
+    """
     return score(evaluate(chips, transformer, traffic, mappings, assumptions), weights, slowest)
 
 
@@ -161,22 +164,24 @@ def score_designs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best score and its place in the lattice for every design, in float32.
 
-    chips: leaves (designs,) or scalar; mappings: leaves (mappings,); weights: of the OBJECTIVES (3,); slowest: limit
-    on the time per output token of each design (designs,) [s]; workers: blocks in flight. Returns (designs,) twice.
+    chips: leaves (designs,) or scalar, and so the silicon and economics of the assumptions, whose serving is scalar;
+    mappings: leaves (mappings,); weights: of the OBJECTIVES (3,); slowest: limit on the time per output token of each
+    design (designs,) [s]; workers: blocks in flight. Returns (designs,) twice.
     """
-    designs, count = count_of(chips), count_of(mappings)
+    own = (chips, assumptions.silicon, assumptions.economics)
+    designs, count = count_of(own), count_of(mappings)
     limit = np.full(designs, 1e9) if slowest is None else np.broadcast_to(slowest, (designs,))
-    rest = as_type((transformer, traffic, assumptions, weights), np.float32)
+    model, asked, serving, wanted = as_type((transformer, traffic, assumptions.serving, weights), np.float32)
     lattice_blocks = [jax.device_put(padded(mappings, BLOCK, start, np.float32)) for start in blocks(count, BLOCK)]
 
     size = DESIGNS if designs > 2 * FEW_DESIGNS else FEW_DESIGNS
 
     def one(start: int) -> tuple[np.ndarray, np.ndarray]:
-        some, limits = padded((chips, limit), size, start, np.float32)
-        column = jax.tree.map(lambda leaf: leaf[:, None], (some, limits))
+        padding = padded((*own, limit), size, start, np.float32)
+        some, silicon, economics, limits = jax.tree.map(lambda leaf: leaf[:, None], padding)
+        given = Assumptions(silicon=silicon, economics=economics, serving=serving)
         scores = np.concatenate(
-            [score_block(column[0], rest[0], rest[1], block, rest[2], rest[3], column[1]) for block in lattice_blocks],
-            axis=1,
+            [score_block(some, model, asked, block, given, wanted, limits) for block in lattice_blocks], axis=1
         )
         # The arg-max of numpy is vectorised; XLA's on the CPU costs as much as the evaluation.
         places = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
@@ -191,16 +196,16 @@ def score_designs(
 def evaluate_pairs(
     chips: Chip, transformer: Transformer, traffic: Traffic, mappings: Mapping, assumptions: Assumptions
 ) -> Metrics:
-    """All metrics, in float64, of designs with a mapping each, and a traffic each where it varies.
+    """All metrics, in float64, of designs with a mapping each, and a traffic and assumptions each where they vary.
 
-    chips, traffic, mappings: leaves (designs,) or scalar. Returns leaves (designs,).
+    chips, traffic, mappings, assumptions: leaves (designs,) or scalar. Returns leaves (designs,).
     """
-    count = max(count_of(chips), count_of(traffic), count_of(mappings))
-    model, rest = as_type((transformer, assumptions), np.float64)
+    each = (chips, traffic, mappings, assumptions)
+    count, model = count_of(each), as_type(transformer, np.float64)
     parts = []
     for start in blocks(count, FEW_DESIGNS):
-        chip, asked, mapping = padded((chips, traffic, mappings), FEW_DESIGNS, start, np.float64)
-        parts.append(jax.device_get(evaluate_pairs_block(chip, model, asked, mapping, rest)))
+        chip, asked, mapping, given = padded(each, FEW_DESIGNS, start, np.float64)
+        parts.append(jax.device_get(evaluate_pairs_block(chip, model, asked, mapping, given)))
     return joined(parts, FEW_DESIGNS, count)
 
 
@@ -243,7 +248,8 @@ def best_mapping(
 
     Scored in float32, the winners re-scored in float64. Where no mapping is feasible the one that comes closest is
     returned and its limits say what is missing.
-    chips: leaves (designs,) or scalar; objective: name or weights of OBJECTIVES; slowest: limits (designs,) [s].
+    chips: leaves (designs,) or scalar, and so the silicon and economics of the assumptions; objective: name or weights
+    of OBJECTIVES; slowest: limits (designs,) [s].
     """
     mappings = mappings or mapping_lattice(transformer, traffic, most_chips)
     weights = objective_weights(objective)

@@ -1,0 +1,199 @@
+"""On which constants does a result rest? Every catalogued figure that enters a chip and its money, with its range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from dse.analysis.comparison import Job
+from dse.analysis.profiles import belief_of
+from dse.assumptions import Assumptions
+from dse.best_mapping import best_mapping
+from dse.catalogue.build import build_assumptions, build_chips
+from dse.catalogue.edit import edited_library, with_value
+from dse.catalogue.fields import Spec
+from dse.catalogue.listing import named_files
+from dse.catalogue.read import Entry
+from dse.catalogue.schema import specs_of_kind
+from dse.hardware.chip import Chip
+from dse.search.objective import broken_limits, limits_of
+from dse.sources import Cited, Source
+
+__all__ = ["Built", "Constant", "Scores", "built", "constants_of", "entering", "scores_of", "stacked"]
+
+Built = tuple[Chip, Assumptions]
+"""A chip and the assumptions that it is evaluated under."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A figure of the catalogue that a result may rest on.
+
+    entry: its file; path: in the file; dimension: of its base unit; low, high: its range, None where none is stated;
+    range_of: what the range is; cited: value with provenance.
+    """
+
+    entry: Entry
+    path: str
+    dimension: str
+    value: float
+    low: float | None
+    high: float | None
+    range_of: str
+    cited: Cited
+
+    @property
+    def key(self) -> str:
+        """Where it stands: kind, file and path."""
+        return f"{self.entry.kind}/{self.entry.name}/{self.path}"
+
+    @property
+    def label(self) -> str:
+        """What it is, in words, and in brackets whose."""
+        *tables, field = self.path.split(".")
+        words = field.replace("_", " ")
+        if self.entry.kind == "chip":
+            return f"{' '.join([*tables, words])} ({self.entry.name})"
+        owner = tables[-1] if len(tables) > 1 else self.entry.name if self.entry.kind in ("software", "format") else ""
+        return f"{words} ({owner})" if owner else words
+
+    @property
+    def source(self) -> Source | None:
+        """The work that it is taken from, None where it is judged without one."""
+        return self.entry.sources.get(self.cited.source)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Low and high, the value itself for an end that is not stated [base units]."""
+        return (self.value if self.low is None else self.low, self.value if self.high is None else self.high)
+
+    @property
+    def ranged(self) -> bool:
+        """Whether a range is stated at all."""
+        return self.low is not None or self.high is not None
+
+
+def spec_at(kind: str, path: str) -> Spec | None:
+    """The declaration of a dotted path in files of a kind, '*' standing for any key."""
+    declared = specs_of_kind(kind)
+    parts = path.split(".")
+    starred = (".".join([*parts[:place], "*", *parts[place + 1 :]]) for place in range(len(parts)))
+    return next((declared[name] for name in [path, *starred] if name in declared), None)
+
+
+def constants_in(entry: Entry) -> Iterator[Constant]:
+    """The numbers of a file that have a range or are prices."""
+    for path, cited in entry.figures.items():
+        spec = spec_at(entry.kind, path)
+        if spec is None or spec.kind != "number" or spec.integer or not isinstance(cited.value, float):
+            continue
+        if cited.low is not None or cited.high is not None or "USD" in spec.dimension:
+            yield Constant(entry, path, spec.dimension, cited.value, cited.low, cited.high, "judged", cited)
+
+
+def fitted_in(entry: Entry, software: str, job: Job) -> Iterator[Constant]:
+    """The coefficients of a profile that measured rows have fitted, with their 80 % ranges."""
+    name = job.library.load("software", software).name
+    low, high = belief_of(name, job.library).bounds()
+    for key, cited in job.library.fitted(name).items():
+        spec = spec_at("calibration", f"profile.{name}.{key}")
+        dimension = "1" if spec is None else spec.dimension
+        path, value = f"profile.{name}.{key}", float(cited.value)
+        yield Constant(entry, path, dimension, value, low[key], high[key], f"80 % of the fit to {name}", cited)
+
+
+def constants_of(chips: Iterable[Entry], job: Job) -> list[Constant]:
+    """The constants of the files behind some chips, each once: their own, technology, economics, formats, software."""
+    library, found = job.library, {}
+    for chip in chips:
+        named = [library.load(kind, name) for kind, names in named_files(chip) for name in names]
+        files = [chip, *library.technology, library.economics, *named]
+        groups = [constants_in(entry) for entry in files]
+        if library.calibration is not None:
+            groups.append(fitted_in(library.calibration, str(chip.values["software"]), job))
+        found |= {constant.key: constant for group in groups for constant in group}
+    return list(found.values())
+
+
+def built(chip: Entry, job: Job, constant: Constant | None = None, value: float = 0.0) -> Built:
+    """A chip of the catalogue and its assumptions, with one constant at another value [base units]."""
+    library = job.library
+    if constant is not None and constant.entry.kind == "chip":
+        if constant.entry.name == chip.name:
+            chip = with_value(chip, constant.path, value)
+    elif constant is not None:
+        library = edited_library(library, constant.entry, constant.path, value)
+    return build_chips(chip.values, library), build_assumptions(library, job.price_basis)
+
+
+def leaves_of(tree: Built) -> tuple[float, ...]:
+    """Every number of a chip and its assumptions."""
+    return tuple(float(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def entering(constants: Iterable[Constant], chips: Sequence[Entry], job: Job) -> list[Constant]:
+    """Those of some constants that move a number of any of some chips or of their assumptions."""
+    now = [leaves_of(built(chip, job)) for chip in chips]
+
+    def moves(constant: Constant) -> bool:
+        low, high = constant.range
+        other = high if high != constant.value else low if low != constant.value else 1.1 * constant.value
+        return any(leaves_of(built(chip, job, constant, other)) != old for chip, old in zip(chips, now, strict=True))
+
+    return [constant for constant in constants if moves(constant)]
+
+
+def stacked(trees: Sequence[Built]) -> Built:
+    """Leaves (designs,) from a list of scalar ones."""
+    return jax.tree.map(lambda *leaves: np.array(leaves, np.float64), *trees)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What designs reach under their best mapping.
+
+    tokens_per_dollar: (designs,) [1/USD], NaN where none keeps all limits; place: of the mapping in the lattice of the
+    job (designs,); broken: limits that each design exceeds, as need over limit minus one [1].
+    """
+
+    tokens_per_dollar: np.ndarray
+    place: np.ndarray
+    broken: list[dict[str, float]]
+
+
+def scores_of(designs: Sequence[Built], job: Job) -> Scores:
+    """Designs under their best mappings: equal ones once, all that share their serving in one call."""
+    keys = [leaves_of(design) for design in designs]
+    distinct = {key: design for key, design in zip(keys, designs, strict=True)}
+    found: dict[tuple[float, ...], tuple[float, int, dict[str, float]]] = {}
+    for group in alike(distinct, lambda design: leaves_of_serving(design[1])):
+        chips, assumptions = stacked(list(group.values()))
+        serving = jax.tree.map(lambda leaf: leaf[0], assumptions.serving)
+        given = Assumptions(silicon=assumptions.silicon, economics=assumptions.economics, serving=serving)
+        best = best_mapping(chips, job.transformer, job.requests, given, mappings=job.mappings)
+        for place, key in enumerate(group):
+            broken = broken_limits(limits_of(best.metrics, place))
+            value = np.nan if broken else float(best.metrics.tokens_per_dollar[place])
+            found[key] = (value, int(best.index[place]), broken)
+    values, places, broken = zip(*(found[key] for key in keys), strict=True)
+    return Scores(np.array(values), np.array(places), list(broken))
+
+
+def leaves_of_serving(assumptions: Assumptions) -> tuple[float, ...]:
+    """Every number of how requests are served."""
+    return tuple(float(leaf) for leaf in jax.tree.leaves(assumptions.serving))
+
+
+def alike(
+    designs: dict[tuple[float, ...], Built], key_of: Callable[[Built], tuple[float, ...]]
+) -> list[dict[tuple[float, ...], Built]]:
+    """Designs in groups of one key."""
+    groups: dict[tuple[float, ...], dict[tuple[float, ...], Built]] = {}
+    for name, design in designs.items():
+        groups.setdefault(key_of(design), {})[name] = design
+    return list(groups.values())
+
+
