@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from dse.analysis.comparison import Comparison
@@ -84,8 +85,8 @@ def print_ranking(comparison: Comparison, objectives: Sequence[str] = ()) -> Non
     Console().print(ranking_table(comparison, objectives=objectives, notes=notes))
 
 
-def print_table(table: Table) -> None:
-    """A table for a person."""
+def print_table(table: Table | Group) -> None:
+    """A table, or several things, for a person."""
     from rich.console import Console
 
     Console().print(table)
