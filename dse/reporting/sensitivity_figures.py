@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from dse.analysis.marginal import Marginal
 from dse.analysis.sensitivity import Sensitivity
@@ -81,10 +81,9 @@ def draw_spans(data: Spans) -> Figure:
         draw_end(axes, place, bar.at_high, bar.high, HIGH, bar.at_low > bar.at_high)
     axes.set_yticks(range(count), [f"{bar.name} [{bar.source}]" for bar in data.bars])
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if reach > 1.0 else tuple(np.arange(1.0, 10.0, 0.5))))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100.0 * (value - 1.0):+.0f} %"))
+    ticks = ticks_within(reach)
+    axes.set_xticks(ticks, [percent(100.0 * (tick - 1.0)) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, axis="x")
     axes.set_xlabel("tokens per dollar against today")
     handles = [axes.barh([0], [0], color=colour, label=f"at the {end} end") for end, colour in ENDS]
@@ -93,6 +92,27 @@ def draw_spans(data: Spans) -> Figure:
 
 
 ENDS = (("low", LOW), ("high", HIGH))
+
+TICKS = (1.0, 1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+ROUND = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
+"""Factors to either side of today that an axis may mark [1]."""
+
+
+def percent(value: float) -> str:
+    """A change on an axis."""
+    return f"{value:+.0f} %" if round(value) else "0 %"
+
+
+def ticks_within(reach: float) -> list[float]:
+    """Round factors no farther than exp(reach) from 1, with room between them [1]."""
+    found = [1.0]
+    for side in (TICKS, ROUND):
+        last = 0.0
+        for tick in side[1:]:
+            if abs(np.log(tick)) <= reach and abs(np.log(tick)) - last >= reach / 5.0:
+                found.append(tick)
+                last = abs(float(np.log(tick)))
+    return sorted(found)
 
 
 def draw_end(axes: Any, place: int, value: float, text: str, colour: str, left: bool) -> None:
@@ -144,7 +164,7 @@ def draw_steps(data: Steps) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(True, axis="x", color=RULE)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g} %"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g} %" if value else "0 %"))
     axes.set_xlabel("change of tokens per dollar by 10 % more of it")
     axes.legend(loc="best")
     return figure
