@@ -33,7 +33,7 @@ NEEDED = {
 
 
 # Names that stand for a file of their own; all others are entries of the technology tables.
-FILES = ("format", "software", "transformer", "traffic")
+FILES = ("format", "software", "transformer", "traffic", "portfolio")
 
 
 @runtime_checkable
@@ -76,6 +76,8 @@ def faults_of(entry: Entry, names: Names) -> list[Problem]:
         return [*faults, *(chip_faults(entry, names) if entry.kind == "chip" else space_faults(entry, names))]
     if entry.kind == "transformer":
         return list(transformer_faults(entry))
+    if entry.kind == "portfolio":
+        return list(portfolio_faults(entry, names))
     return []
 
 
@@ -225,6 +227,8 @@ def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]
     for key, kind in (("model", "transformer"), ("traffic", "traffic")):
         if not entry.is_broken(f"space.{key}"):
             yield from unknown(entry, f"space.{key}", kind, [getattr(job, key)], names)
+    if job.portfolio and not entry.is_broken("space.portfolio"):
+        yield from unknown(entry, "space.portfolio", "portfolio", [job.portfolio], names)
     basis = PRICE_BASES[0] if entry.is_broken("space.price_basis") else job.price_basis
     if basis not in PRICE_BASES:
         close = nearest(basis, PRICE_BASES)
@@ -233,6 +237,26 @@ def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]
         if path not in entry.free and not entry.is_broken(path):
             close = nearest(path, entry.free)
             yield Problem("is no free field", file, f"space.grid.{path}", "", listed(entry.free, near=path), close)
+
+
+def portfolio_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Pairs of names that stand for nothing, twice the same pair, and weights that add up to nothing."""
+    file, pairs = str(entry.path), dict.fromkeys(path.removeprefix("pair.").rpartition(".")[0] for path in entry.figures)
+    seen: dict[tuple[object, object], str] = {}
+    for pair in pairs:
+        for key, kind in (("model", "transformer"), ("traffic", "traffic")):
+            if f"pair.{pair}.{key}" in entry.values:
+                path = f"pair.{pair}.{key}"
+                yield from unknown(entry, path, kind, [entry.values[path]], names)
+        job = (entry.values.get(f"pair.{pair}.model"), entry.values.get(f"pair.{pair}.traffic"))
+        if None not in job and seen.setdefault(job, pair) != pair:
+            way_out = "give one of them the weight of both"
+            yield Problem(f"is the same job as pair.{seen[job]}", file, f"pair.{pair}", way_out=way_out)
+    if not pairs and not entry.broken:
+        way_out = "add [pair.NAME] with model, traffic and weight"
+        yield Problem("has no pair of model and traffic", file, "pair", way_out=way_out)
+    elif not entry.broken and not sum(fixed_number(entry, f"pair.{pair}.weight") for pair in pairs):
+        yield Problem("the weights add up to zero", file, "pair", way_out="give at least one pair a weight above zero")
 
 
 def transformer_faults(entry: Entry) -> Iterator[Problem]:

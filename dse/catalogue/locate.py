@@ -15,6 +15,7 @@ SHELVES: dict[str, str] = {
     "chip": "models/chips",
     "transformer": "models/transformers",
     "traffic": "models/traffic",
+    "portfolio": "models/portfolios",
     "technology": "models/technology",
     "economics": "models/economics",
     "software": "models/software",

@@ -10,6 +10,7 @@ from dse.catalogue.declarations import Document
 from dse.catalogue.fields import Spec
 from dse.catalogue.schema_chip import ChipDocument, SpaceDocument, SpaceTable
 from dse.catalogue.schema_model import TrafficDocument, TransformerDocument
+from dse.catalogue.schema_portfolio import PortfolioDocument
 from dse.catalogue.schema_report import ReportDocument
 from dse.catalogue.schema_software import CalibrationDocument, SoftwareDocument
 from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, TechnologyDocument
@@ -17,6 +18,7 @@ from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, T
 __all__ = [
     "KINDS",
     "Document",
+    "PortfolioDocument",
     "ReportDocument",
     "SpaceDocument",
     "SpaceTable",
@@ -31,6 +33,7 @@ KINDS: dict[str, type[Document]] = {
     "chip": ChipDocument,
     "transformer": TransformerDocument,
     "traffic": TrafficDocument,
+    "portfolio": PortfolioDocument,
     "technology": TechnologyDocument,
     "economics": EconomicsDocument,
     "software": SoftwareDocument,

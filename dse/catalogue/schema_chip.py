@@ -143,12 +143,13 @@ class ChipDocument(ChipBody):
 
 
 class SpaceTable(Table):
-    """The job that a space is searched for; grid: number of values a free field takes in a sweep."""
+    """The job that a space is searched for, or the portfolio of jobs; grid: values a free field takes in a sweep."""
 
     model: Words
     traffic: Words
     objective: Words
     price_basis: Words
+    portfolio: str = ""
     grid: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
 

@@ -21,7 +21,7 @@ __all__ = ["Space", "activate", "space_of"]
 class Space:
     """A box of chips and the job that it is searched for.
 
-    fixed: values in base units by dotted path; free: fields that vary; conditions: when the conditional ones do, in
+    portfolio: of jobs in place of the one, '' for none; fixed: values in base units by dotted path; free: fields that vary; conditions: when the conditional ones do, in
     an order in which each comes after those that it looks at; grid: values a field takes in a sweep.
     """
 
@@ -31,6 +31,7 @@ class Space:
     traffic: str
     objective: str
     price_basis: str
+    portfolio: str
     grid: dict[str, int]
     fixed: dict[str, float | str | bool]
     free: dict[str, Range | Choices]
@@ -54,6 +55,7 @@ def space_of(entry: Entry) -> Space:
         traffic=job.traffic,
         objective=job.objective,
         price_basis=job.price_basis,
+        portfolio=job.portfolio,
         grid=dict(job.grid),
         fixed=dict(entry.values),
         free=free,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dse.analysis.comparison import Candidate, Job
+    from dse.analysis.comparison import Job
+    from dse.timing.mapping import Mapping
 
 __all__ = ["evaluation_command"]
 
@@ -22,7 +23,7 @@ FLAGS = {
 }
 
 
-def evaluation_command(candidate: Candidate, job: Job, file: Path, own: Path | None) -> str:
+def evaluation_command(mapping: Mapping, job: Job, file: Path, own: Path | None) -> str:
     """The `dse evaluate` that scores the chip of a file under the mapping that a search found for it.
 
     own: the user's catalogue, as it was given.
@@ -30,8 +31,8 @@ def evaluation_command(candidate: Candidate, job: Job, file: Path, own: Path | N
     words = ["dse", "evaluate", "--chip", str(file), "--model", job.model, "--traffic", job.traffic]
     words += ["--price-basis", job.price_basis, "--most-chips", str(job.most_chips)]
     for name, flag in FLAGS.items():
-        words += [flag, f"{float(getattr(candidate.mapping, name)):.0f}"]
-    words.append("--separate-pools" if float(candidate.mapping.disaggregated) > 0.0 else "--shared-pool")
+        words += [flag, f"{float(getattr(mapping, name)):.0f}"]
+    words.append("--separate-pools" if float(mapping.disaggregated) > 0.0 else "--shared-pool")
     if own is not None:
         words += ["--catalogue", str(own)]
     return shlex.join(words)

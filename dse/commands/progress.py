@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from dse.analysis.comparison import Job
+    from dse.analysis.portfolio import Portfolio
     from dse.catalogue import Catalogue, Space
     from dse.search.study import Progress
 
@@ -21,14 +22,17 @@ BAR = 5
 """Width of the bar itself [columns]."""
 
 
-def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
-    """Space and job that a study was begun with."""
+def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job | Portfolio]:
+    """Space and job, or portfolio of jobs, that a study was begun with."""
     from dse.analysis.comparison import job_of
+    from dse.analysis.portfolio import portfolio_of
     from dse.catalogue import load_space
     from dse.search.study import plan_in
 
     plan = plan_in(study)
     space = load_space(plan.space, catalogue)
+    if plan.portfolio:
+        return space, portfolio_of(catalogue, plan.portfolio, plan.price_basis, plan.most_chips)
     return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
 
 

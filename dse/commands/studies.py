@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dse.analysis.comparison import Comparison, Job
     from dse.catalogue import Catalogue, Space
     from dse.search.outcome import Recipe
+    from dse.search.study import Plan
 
 __all__ = ["add_to", "run_recipe"]
 
@@ -50,7 +51,9 @@ def finish(
 
     own: the user's folder, as it was given.
     """
+    from dse.analysis.portfolio import Portfolio
     from dse.commands.again import evaluation_command
+    from dse.commands.portfolios import finish_portfolio
     from dse.reporting import write_report
     from dse.reporting.convergence import convergence, convergence_lines, start_text
     from dse.reporting.provenance import marked
@@ -58,11 +61,14 @@ def finish(
 
     space, job = open_job(catalogue, study)
     folder = report or Path("results") / study.study_name
+    if isinstance(job, Portfolio):
+        finish_portfolio(catalogue, study, (space, job), storage, folder, own, as_json)
+        return
     comparison = marked(compared(catalogue, study, space, job, folder), catalogue)
     record = study_record(study, space, storage, catalogue)
     page = write_report(folder, comparison, record, catalogue)
     again = [
-        evaluation_command(one, job, folder / "chips" / f"{one.name}.toml", own)
+        evaluation_command(one.mapping, job, folder / "chips" / f"{one.name}.toml", own)
         for one in comparison.candidates
         if one.status == "found"
     ]
@@ -114,10 +120,17 @@ def run_command(
     space: Annotated[str, typer.Argument(help="A search space of the catalogue.")],
     model: Annotated[str | None, typer.Option("--model", help="Default: the space's.")] = None,
     traffic: Annotated[str | None, typer.Option("--traffic", help="Default: the space's.")] = None,
+    portfolio: Annotated[
+        str | None, typer.Option("--portfolio", help="Several jobs in place of one: a name, or the path of a file.")
+    ] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try.")] = 300,
     sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
     objective: Annotated[
-        list[str] | None, typer.Option("--objective", help="Once, or several times for a Pareto search.")
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            help="Once, or several times for a Pareto search; of a portfolio: mean, worst-case, minimax-regret.",
+        ),
     ] = None,
     price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.")] = 0,
@@ -129,22 +142,46 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Search a space for the best chip, and compare it with those one can buy."""
-    from dse.analysis.comparison import job_of
     from dse.catalogue import load_space, open_catalogue
     from dse.search.storage import open_storage
-    from dse.search.study import create, plan_of
+    from dse.search.study import create
 
     quiet()
     found = open_catalogue(catalogue)
     box = load_space(space, found)
-    wanted = objective or [box.objective]
-    job = job_of(
-        found, model or box.model, traffic or box.traffic, price_basis or box.price_basis, most_chips=most_chips
-    )
-    plan = plan_of(box, job, wanted, sampler, seed, trials)
+    names = (model, traffic, portfolio, price_basis or box.price_basis)
+    plan = new_plan(found, box, names, objective, (sampler, seed, trials, most_chips))
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
     finish(found, durable, storage, report, catalogue, as_json)
+
+
+def new_plan(
+    catalogue: Catalogue,
+    box: Space,
+    names: tuple[str | None, str | None, str | None, str],
+    objective: list[str] | None,
+    search: tuple[str, int, int, int],
+) -> Plan:
+    """The plan of a new study of a job, or of a portfolio where one is asked for, or the space names one.
+
+    names: model, traffic, portfolio and price basis; search: sampler, seed, trials and most chips of a deployment.
+    """
+    from dse.analysis.comparison import job_of
+    from dse.analysis.portfolio import portfolio_of
+    from dse.catalogue import CatalogueError, Problem
+    from dse.search.study import plan_of, portfolio_plan
+
+    model, traffic, portfolio, basis = names
+    sampler, seed, trials, most_chips = search
+    if portfolio and (model or traffic):
+        way_out = "leave --model and --traffic out: the portfolio names them"
+        raise CatalogueError([Problem("stands beside a single job", "", "--portfolio", repr(portfolio), "", "", way_out)])
+    if portfolio or (box.portfolio and not (model or traffic)):
+        jobs = portfolio_of(catalogue, catalogue.adopt("portfolio", portfolio or box.portfolio), basis, most_chips)
+        return portfolio_plan(box, jobs, objective or ["mean"], sampler, seed, trials)
+    job = job_of(catalogue, model or box.model, traffic or box.traffic, basis, most_chips=most_chips)
+    return plan_of(box, job, objective or [box.objective], sampler, seed, trials)
 
 
 @studies.command("resume")

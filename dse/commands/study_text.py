@@ -22,8 +22,9 @@ def value_text(metric: str, value: float) -> str:
     >>> value_text("tokens_per_dollar", 8.314e6), value_text("time_per_output_token", 0.0321)
     ('8.31 M tokens/USD', '32.1 ms')
     """
-    if metric in MEASURES:
-        return " ".join(measured(metric, value))
+    measure = metric.partition(".")[0]
+    if measure in MEASURES:
+        return " ".join(measured(measure, value))
     if metric in DIMENSIONS:
         return quantity(value, DIMENSIONS[metric])
     return f"{significant(value)} {RATES[metric]}" if metric in RATES else counted(value)

@@ -12,6 +12,9 @@ MEASURES = {
     "tokens_per_dollar": (1e6, "M tokens/USD"),
     "output_tokens_per_s_per_user": (1.0, "tokens/s per user"),
     "tokens_per_joule": (1.0, "tokens/J"),
+    "mean_tokens_per_dollar": (1e6, "M tokens/USD"),
+    "worst_tokens_per_dollar": (1e6, "M tokens/USD"),
+    "share_of_best": (1.0, "of the best shipped chip"),
 }
 """Objective -> size of its unit in base units, and the unit as it is written."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.evaluate import LIMITS, Metrics
 from dse.timing.mapping import Mapping
 
-__all__ = ["METRICS", "broken_limits", "metric_of", "objective_values", "trial_record"]
+__all__ = ["METRICS", "Outcome", "broken_limits", "metric_of", "objective_values", "trial_record"]
 
 NAMES = ("tokens-per-dollar", "tokens-per-second-per-user", "tokens-per-joule")
 METRICS: dict[str, str] = dict(zip(NAMES, OBJECTIVES, strict=True))
@@ -27,6 +28,15 @@ RECORDED = (
     "tokens_per_joule",
     "power",
 )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial comes to: excess over each limit [1], the values told to Optuna, and the record that it keeps."""
+
+    limits: dict[str, float]
+    values: list[float]
+    record: dict[str, object]
 
 
 def metric_of(name: str) -> str:

@@ -14,13 +14,14 @@ from optuna.trial import FrozenTrial
 from dse.analysis.comparison import Candidate, Job, evaluate_candidate
 from dse.catalogue.build import build_chips
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.read import Entry
 from dse.catalogue.schema import ReportDocument
 from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.catalogue.write import write_chip
 from dse.search.study import best_trial, design_of, plan_in, progress_of
 
-__all__ = ["Recipe", "described", "export", "found_candidates", "recipe_of", "summaries", "trial_rows"]
+__all__ = ["Recipe", "described", "export", "found_candidates", "found_chips", "recipe_of", "summaries", "trial_rows"]
 
 MOST_FOUND = 5
 
@@ -45,18 +46,25 @@ def found_candidates(
     folder: of the chip files. CatalogueError when no trial is feasible.
     """
     found = []
+    for trial, entry in zip(kept_trials(study), found_chips(study, space, catalogue, folder), strict=True):
+        chip = build_chips(entry.values, catalogue.library)
+        chosen = trial.user_attrs["result"]["mapping"]
+        title = entry.document.heading
+        found.append(evaluate_candidate(job, entry.name, title, "found", entry.values, chip, chosen))
+    return found
+
+
+def found_chips(study: optuna.Study, space: Space, catalogue: Catalogue, folder: Path) -> list[Entry]:
+    """The kept designs as chip files of a folder, best first; CatalogueError when no trial is feasible."""
+    entries = []
     trials = kept_trials(study)
     for trial in trials:
         name = f"{space.name}-best" if len(trials) == 1 else f"{space.name}-{trial.number}"
         title = f"{space.title}: trial {trial.number}"
         note = f"found by study {study.study_name}, trial {trial.number}, in the space {space.name}"
-        entry = write_chip(
-            folder / f"{name}.toml", design_of(space, trial), title=title, note=note, catalogue=catalogue
-        )
-        chip = build_chips(entry.values, catalogue.library)
-        chosen = trial.user_attrs["result"]["mapping"]
-        found.append(evaluate_candidate(job, name, title, "found", entry.values, chip, chosen))
-    return found
+        file = folder / f"{name}.toml"
+        entries.append(write_chip(file, design_of(space, trial), title=title, note=note, catalogue=catalogue))
+    return entries
 
 
 def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
@@ -73,6 +81,7 @@ def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
         state = progress_of(study)
         rows.append(
             {"name": stored.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
+            | {"portfolio": plan.portfolio}
             | {"objective": plan.objectives[0], "trials": state.done, "feasible": state.feasible, "best": state.best}
         )
     return rows

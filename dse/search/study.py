@@ -18,18 +18,21 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial
 
 from dse.analysis.comparison import Job
+from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
 from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
-from dse.search.objective import limits_of, metric_of, objective_values, trial_record
+from dse.hardware.chip import Chip
+from dse.search.objective import Outcome, limits_of, metric_of, objective_values, trial_record
+from dse.search.portfolio import portfolio_metric, portfolio_outcomes
 from dse.search.samplers import batch_size, calmly, choose, make_sampler
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
 from dse.search.storage import find_study, study_names
 
-__all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "run"]
+__all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "portfolio_plan", "run"]
 
 SEEDS = 2**32
 """Seeds that samplers take: from 0, below this [1]."""
@@ -42,7 +45,8 @@ SLOWEST = 0.2
 class Plan:
     """What a study is: the space and the job by name, the objectives, the sampler and its seed.
 
-    digest: of the space file, so that a study goes on only in the space that it was begun in.
+    digest: of the space file, so that a study goes on only in the space that it was begun in; portfolio: of jobs in
+    place of the one of model and traffic, '' for none.
     """
 
     space: str
@@ -54,6 +58,7 @@ class Plan:
     sampler: str
     seed: int
     most_chips: int
+    portfolio: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,13 @@ class Progress:
     best_number: int
 
 
-def digest(space: Space, job: Job) -> str:
-    """Fingerprint of all that the space, the model, the traffic and the assumptions say."""
-    leaves = [float(leaf) for leaf in jax.tree.leaves((job.transformer, job.requests, job.assumptions))]
+def digest(space: Space, job: Job | Portfolio) -> str:
+    """Fingerprint of all that the space, the models, the traffics, their shares, the best
+    chips on the market and the assumptions say."""
+    one = isinstance(job, Job)
+    parts = [(1.0, job)] if one else [(pair.share, pair.job) for pair in job.pairs]
+    trees = [(each.transformer, each.requests, each.assumptions) for _, each in parts]
+    leaves = [float(leaf) for leaf in jax.tree.leaves(trees)] + ([] if one else [*(share for share, _ in parts), *job.best.tolist()])
     said = repr((sorted(space.fixed.items()), sorted(space.free.items()), leaves))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
@@ -83,9 +92,23 @@ def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, see
     )
 
 
+def portfolio_plan(
+    space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
+) -> Plan:
+    """The plan of a new study of a portfolio; CatalogueError for unknown objectives or samplers, or nothing to regret."""
+    fields = tuple(portfolio_metric(name) for name in objectives)
+    if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
+        check_rivals(portfolio)
+    name = choose(len(fields), trials) if sampler == "auto" else sampler
+    make_sampler(name, seed, len(fields))
+    most = portfolio.pairs[0].job.most_chips
+    basis, said = portfolio.price_basis, digest(space, portfolio)
+    return Plan(space.name, said, "", "", basis, fields, name, seed, most, portfolio.name)
+
+
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
     """A name that no study of the storage has."""
-    base = f"{plan.space}-{plan.model}-{plan.traffic}"
+    base = f"{plan.space}-{plan.portfolio or f'{plan.model}-{plan.traffic}'}"
     names = (base if i == 1 else f"{base}-{i}" for i in range(1, len(taken) + 2))
     return next(name for name in names if name not in taken)
 
@@ -109,7 +132,7 @@ def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
 def plan_in(study: optuna.Study) -> Plan:
     """The plan that a durable study carries; CatalogueError for a study of another program."""
     stored = study.user_attrs.get("plan")
-    if not isinstance(stored, dict) or set(stored) != set(Plan.__dataclass_fields__):
+    if not isinstance(stored, dict) or {*stored, "portfolio"} != set(Plan.__dataclass_fields__):
         way_out = "open it with Optuna, or start a new one with `dse study run SPACE`"
         raise CatalogueError([Problem("was not begun by this program", value=study.study_name, way_out=way_out)])
     return Plan(**{**stored, "objectives": tuple(stored["objectives"])})
@@ -126,12 +149,13 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
     return working
 
 
-def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job) -> None:
+def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
     """Put start points before everything that the sampler will propose; each is marked in its user attributes.
 
     With several objectives they are tried under the loosest limit on the time per output token.
     """
-    target = {} if len(plan.objectives) == 1 else {TARGET: loosest_target(job)}
+    free = isinstance(job, Portfolio) or len(plan.objectives) == 1
+    target = {} if free else {TARGET: loosest_target(job)}
     for point in starts:
         working.enqueue_trial(point.params | target, user_attrs={START: point.record})
 
@@ -150,14 +174,28 @@ def target_of(trial: Trial, plan: Plan, job: Job) -> float:
 
 
 def run_batch(
-    working: optuna.Study, size: int, space: Space, plan: Plan, job: Job, library: Library
+    working: optuna.Study, size: int, space: Space, plan: Plan, job: Job | Portfolio, library: Library
 ) -> list[FrozenTrial]:
-    """Ask for designs, evaluate all of them in one call, tell the results; the finished trials in order."""
+    """Ask for designs, evaluate all of them in one call a job, tell the results; the finished trials in order."""
     found = distributions(space)
     trials = [working.ask() for _ in range(size)]
     designs = [suggest(trial, space, found) for trial in trials]
-    slowest = np.array([target_of(trial, plan, job) for trial in trials])
-    chips = chips_of_samples(space, designs, library)
+    if isinstance(job, Portfolio):
+        outcomes = portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
+    else:
+        slowest = np.array([target_of(trial, plan, job) for trial in trials])
+        outcomes = job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job)
+    finished = []
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        for name, excess in outcome.limits.items():
+            trial.set_constraint(name, excess)
+        trial.set_user_attr("result", outcome.record)
+        finished.append(working.tell(trial, outcome.values))
+    return finished
+
+
+def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list[Outcome]:
+    """Designs, leaves (designs,), on one job under limits on the time per output token (designs,) [s]."""
     best = best_mapping(
         chips,
         job.transformer,
@@ -167,18 +205,14 @@ def run_batch(
         objective=plan.objectives[0],
         slowest=slowest,
     )
-    finished = []
-    for i, trial in enumerate(trials):
+    outcomes = []
+    for i, slow in enumerate(slowest):
         limits = limits_of(best.metrics, i)
-        reached = float(best.metrics.time_per_output_token[i]) / slowest[i] - 1.0
+        reached = float(best.metrics.time_per_output_token[i]) / slow - 1.0
         limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
         record = trial_record(best.metrics, best.mapping, i, limits)
-        for name, excess in limits.items():
-            trial.set_constraint(name, excess)
-        trial.set_user_attr("result", record)
-        values = objective_values(best.metrics, i, plan.objectives, limits)
-        finished.append(working.tell(trial, values))
-    return finished
+        outcomes.append(Outcome(limits, objective_values(best.metrics, i, plan.objectives, limits), record))
+    return outcomes
 
 
 def progress_of(study: optuna.Study) -> Progress:
@@ -198,7 +232,7 @@ def unreported(_: Progress) -> None:
 def run(
     durable: optuna.Study,
     space: Space,
-    job: Job,
+    job: Job | Portfolio,
     library: Library,
     trials: int,
     report: Callable[[Progress], None] = unreported,
