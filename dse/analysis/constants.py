@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -165,35 +165,27 @@ class Scores:
 
 
 def scores_of(designs: Sequence[Built], job: Job) -> Scores:
-    """Designs under their best mappings: equal ones once, all that share their serving in one call."""
+    """Designs under their best mappings: equal ones once, and all that share how requests are served in one call."""
     keys = [leaves_of(design) for design in designs]
-    distinct = {key: design for key, design in zip(keys, designs, strict=True)}
+    groups: dict[tuple[float, ...], dict[tuple[float, ...], Built]] = {}
+    for key, design in zip(keys, designs, strict=True):
+        served = tuple(float(leaf) for leaf in jax.tree.leaves(design[1].serving))
+        groups.setdefault(served, {})[key] = design
     found: dict[tuple[float, ...], tuple[float, int, dict[str, float]]] = {}
-    for group in alike(distinct, lambda design: leaves_of_serving(design[1])):
-        chips, assumptions = stacked(list(group.values()))
-        serving = jax.tree.map(lambda leaf: leaf[0], assumptions.serving)
-        given = Assumptions(silicon=assumptions.silicon, economics=assumptions.economics, serving=serving)
-        best = best_mapping(chips, job.transformer, job.requests, given, mappings=job.mappings)
-        for place, key in enumerate(group):
-            broken = broken_limits(limits_of(best.metrics, place))
-            value = np.nan if broken else float(best.metrics.tokens_per_dollar[place])
-            found[key] = (value, int(best.index[place]), broken)
+    for group in groups.values():
+        found |= dict(zip(group, scores_of_group(list(group.values()), job), strict=True))
     values, places, broken = zip(*(found[key] for key in keys), strict=True)
     return Scores(np.array(values), np.array(places), list(broken))
 
 
-def leaves_of_serving(assumptions: Assumptions) -> tuple[float, ...]:
-    """Every number of how requests are served."""
-    return tuple(float(leaf) for leaf in jax.tree.leaves(assumptions.serving))
-
-
-def alike(
-    designs: dict[tuple[float, ...], Built], key_of: Callable[[Built], tuple[float, ...]]
-) -> list[dict[tuple[float, ...], Built]]:
-    """Designs in groups of one key."""
-    groups: dict[tuple[float, ...], dict[tuple[float, ...], Built]] = {}
-    for name, design in designs.items():
-        groups.setdefault(key_of(design), {})[name] = design
-    return list(groups.values())
-
-
+def scores_of_group(designs: Sequence[Built], job: Job) -> list[tuple[float, int, dict[str, float]]]:
+    """Tokens per dollar [1/USD], place of the mapping and broken limits of designs that are served alike."""
+    chips, assumptions = stacked(designs)
+    given = replace(assumptions, serving=designs[0][1].serving)
+    best = best_mapping(chips, job.transformer, job.requests, given, mappings=job.mappings)
+    found = []
+    for place in range(len(designs)):
+        broken = broken_limits(limits_of(best.metrics, place))
+        value = np.nan if broken else float(best.metrics.tokens_per_dollar[place])
+        found.append((value, int(best.index[place]), broken))
+    return found

@@ -75,9 +75,7 @@ def both_at(pair: tuple[Entry, Entry], points: Sequence[tuple[Constant, float]],
     return scores_of([built(chip, job, constant, float(value)) for constant, value in points for chip in pair], job)
 
 
-def turned_at(
-    pair: tuple[Entry, Entry], points: Sequence[tuple[Constant, float]], ahead: bool, job: Job
-) -> np.ndarray:
+def turned_at(pair: tuple[Entry, Entry], points: Sequence[tuple[Constant, float]], ahead: bool, job: Job) -> np.ndarray:
     """Whether the chip that is behind today wins at each point; one that cannot do the job never does. (points,)."""
     first, second = np.nan_to_num(both_at(pair, points, job).tokens_per_dollar).reshape(-1, 2).T
     return second > first if ahead else first > second

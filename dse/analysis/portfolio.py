@@ -4,8 +4,8 @@ mean: the weighted geometric mean of tokens per dollar. A weight is a job's shar
 this is the exact index of what a dollar buys (Cobb-Douglas), and it does not depend on how a token of one model is
 counted against one of another, as a mean of dollars per token would, which the dearest model decides alone.
 worst case: the fewest tokens per dollar of any pair, whatever its weight: what is certain whichever job is left.
-regret: the largest excess of a pair's dollars over those of the chip on the market that is best at it; 0 for a chip that
-is the best at every pair, below 0 for one that beats all of them. Searches maximise 1 / (1 + regret), the share of
+regret: the largest excess of a pair's dollars over those of the chip on the market that is best at it; 0 for a chip
+that is the best at every pair, below 0 for one that beats all of them. Searches maximise 1 / (1 + regret), the share of
 the best tokens per dollar that is kept in the pair where least is.
 """
 
@@ -124,7 +124,9 @@ def check_rivals(portfolio: Portfolio) -> None:
         raise CatalogueError(faults)
 
 
-def scored(values: Float[np.ndarray, "designs pairs"], portfolio: Portfolio) -> dict[str, Float[np.ndarray, " designs"]]:
+def scored(
+    values: Float[np.ndarray, "designs pairs"], portfolio: Portfolio
+) -> dict[str, Float[np.ndarray, " designs"]]:
     """Mean, worst case and share of the best of designs, from their tokens per dollar at each pair [1/USD].
 
     NaN for a design that cannot do one of the pairs.
@@ -138,7 +140,7 @@ def scored(values: Float[np.ndarray, "designs pairs"], portfolio: Portfolio) -> 
 
 @dataclass(frozen=True)
 class Member:
-    """A design at one pair: its best mapping, tokens per dollar [1/USD], NaN where it cannot do it, and broken limits."""
+    """A design at one pair: best mapping, tokens per dollar [1/USD], NaN where it cannot do it, and broken limits."""
 
     pair: str
     mapping: Mapping

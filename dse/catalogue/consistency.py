@@ -241,7 +241,10 @@ def job_faults(entry: Entry, job: SpaceTable, names: Names) -> Iterator[Problem]
 
 def portfolio_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """Pairs of names that stand for nothing, twice the same pair, and weights that add up to nothing."""
-    file, pairs = str(entry.path), dict.fromkeys(path.removeprefix("pair.").rpartition(".")[0] for path in entry.figures)
+    file, pairs = (
+        str(entry.path),
+        dict.fromkeys(path.removeprefix("pair.").rpartition(".")[0] for path in entry.figures),
+    )
     seen: dict[tuple[object, object], str] = {}
     for pair in pairs:
         for key, kind in (("model", "transformer"), ("traffic", "traffic")):

@@ -21,8 +21,9 @@ __all__ = ["Space", "activate", "space_of"]
 class Space:
     """A box of chips and the job that it is searched for.
 
-    portfolio: of jobs in place of the one, '' for none; fixed: values in base units by dotted path; free: fields that vary; conditions: when the conditional ones do, in
-    an order in which each comes after those that it looks at; grid: values a field takes in a sweep.
+    portfolio: of jobs in place of the one, '' for none; fixed: values in base units by dotted path; free: fields that
+    vary; conditions: when the conditional ones do, in an order in which each comes after those that it looks at;
+    grid: values a field takes in a sweep.
     """
 
     name: str

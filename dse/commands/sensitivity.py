@@ -83,7 +83,7 @@ def tell_infeasible(chip: Entry, job: Job, broken: dict[str, float], as_json: bo
         names = {"chip": chip.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
         print_json(names | {"feasible": False, "reasons": reasons, "broken_limits": broken})
         return
-    say(f"{chip.name} on {job.model}, {job.traffic}: infeasible under every mapping tried; in the one that comes closest")
+    say(f"{chip.name} on {job.model}, {job.traffic}: infeasible under every mapping; of the closest one:")
     for reason in reasons:
         say(f"  {reason}")
 

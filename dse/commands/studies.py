@@ -176,7 +176,9 @@ def new_plan(
     sampler, seed, trials, most_chips = search
     if portfolio and (model or traffic):
         way_out = "leave --model and --traffic out: the portfolio names them"
-        raise CatalogueError([Problem("stands beside a single job", "", "--portfolio", repr(portfolio), "", "", way_out)])
+        raise CatalogueError(
+            [Problem("stands beside a single job", "", "--portfolio", repr(portfolio), "", "", way_out)]
+        )
     if portfolio or (box.portfolio and not (model or traffic)):
         jobs = portfolio_of(catalogue, catalogue.adopt("portfolio", portfolio or box.portfolio), basis, most_chips)
         return portfolio_plan(box, jobs, objective or ["mean"], sampler, seed, trials)

@@ -61,7 +61,9 @@ def worst_pair(row: PortfolioRow, portfolio: Portfolio) -> str:
 
 def reasons_at(row: PortfolioRow) -> list[str]:
     """Why a chip cannot do the portfolio: the worst broken limit of each pair that it cannot do."""
-    return [f"{member.pair}: {reason_of(*next(iter(member.broken.items())))}" for member in row.members if member.broken]
+    return [
+        f"{member.pair}: {reason_of(*next(iter(member.broken.items())))}" for member in row.members if member.broken
+    ]
 
 
 def portfolio_notes(portfolio: Portfolio, rows: list[PortfolioRow]) -> list[str]:

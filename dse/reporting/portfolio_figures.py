@@ -13,6 +13,10 @@ from dse.reporting.text import significant
 __all__ = ["draw_pairs"]
 
 
+FULL_COLOUR = 3.0
+"""Powers of two from which a cell has its full colour [1]."""
+
+
 def draw_pairs(data: PairGrid) -> Figure:
     """Cells coloured by the logarithm of tokens per dollar over the best chip on the market, written in each."""
     chips, pairs = data.share.shape
@@ -20,7 +24,7 @@ def draw_pairs(data: PairGrid) -> Figure:
     axes = figure.add_subplot()
     logs = np.log2(data.share)
     known = logs[np.isfinite(logs)]
-    reach = max(float(np.abs(known).max()) if known.size else 0.0, 0.5)
+    reach = min(max(float(np.abs(known).max()) if known.size else 0.0, 0.5), FULL_COLOUR)
     norm = TwoSlopeNorm(0.0, -reach, reach)
     axes.pcolormesh(np.arange(pairs + 1), np.arange(chips + 1), logs, cmap="RdBu", norm=norm, edgecolor="white", lw=1.5)
     for row in range(chips):

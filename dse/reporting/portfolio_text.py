@@ -6,11 +6,17 @@ from rich.table import Table
 from rich.text import Text
 
 from dse.analysis.portfolio import Portfolio, PortfolioRow
+from dse.reporting.headline import IN_USE
 from dse.reporting.portfolio_data import regret_text
 from dse.reporting.tables import FOUND
 from dse.reporting.text import significant
 
 __all__ = ["portfolio_table"]
+
+
+def called(row: PortfolioRow) -> str:
+    """A chip with what it is, unless one can use it."""
+    return row.name if row.status in (FOUND, *IN_USE) else f"{row.name} ({row.status})"
 
 
 def portfolio_table(portfolio: Portfolio, rows: list[PortfolioRow], objective: str) -> Table:
@@ -25,6 +31,6 @@ def portfolio_table(portfolio: Portfolio, rows: list[PortfolioRow], objective: s
     for place, row in enumerate((row for row in rows if row.feasible), start=1):
         scores = [row.scores[name] / 1e6 for name in ("mean_tokens_per_dollar", "worst_tokens_per_dollar")]
         values = [significant(member.tokens_per_dollar / 1e6) for member in row.members]
-        cells = [str(place), row.name, *(significant(score) for score in scores), regret_text(row), *values]
+        cells = [str(place), called(row), *(significant(score) for score in scores), regret_text(row), *values]
         table.add_row(*(Text(cell) for cell in cells), style="bold" if row.status == FOUND else None)
     return table

@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+MOST_NAMED = 4
+"""Constants that a sentence enumerates [1]."""
+
+
 class MarginRow(NamedTuple):
     """A resource or a price: what there is, what one more unit brings [tokens/USD], percent per percent, and notes."""
 
@@ -190,7 +194,9 @@ def flip_rows(rivalry: Rivalry) -> list[FlipRow]:
 
 def named_once(flips: list[Flip]) -> str:
     """The constants of some flips."""
-    return spoken(list(dict.fromkeys(flip.constant.label for flip in flips)))
+    names = list(dict.fromkeys(flip.constant.label for flip in flips))
+    more = len(names) - MOST_NAMED
+    return spoken(names) if more < 2 else f"{', '.join(names[:MOST_NAMED])} and {more} others"
 
 
 def flip_sentence(rivalry: Rivalry) -> str:
@@ -207,7 +213,9 @@ def flip_sentence(rivalry: Rivalry) -> str:
         text += f"None of {rivalry.tried} constants alone turns that within its range"
         text += ", but some do beyond it." if crossings else ", nor up to a factor of ten from its value."
     if steps:
-        text += f" The model refuses {ahead}, or it falls by a step, for some values in the range of {named_once(steps)}."
+        text += (
+            f" The model refuses {ahead}, or it falls by a step, for some values in the range of {named_once(steps)}."
+        )
     return text
 
 

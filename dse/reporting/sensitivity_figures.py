@@ -140,7 +140,10 @@ def steps_of(found: Sensitivity) -> Steps:
     """The data of the marginal values."""
     rows = [row for row in found.margins.rows if worth_drawing(row)]
     return Steps(
-        [Step(row.knob.name, row.knob.price, float(np.expm1(row.promised)), float(np.expm1(row.stepped))) for row in rows]
+        [
+            Step(row.knob.name, row.knob.price, float(np.expm1(row.promised)), float(np.expm1(row.stepped)))
+            for row in rows
+        ]
     )
 
 

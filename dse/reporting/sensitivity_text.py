@@ -56,7 +56,8 @@ def margin_note(found: Sensitivity) -> str:
     apart = sum(row.disagrees for row in found.margins.rows)
     if not apart:
         return MARGIN_NOTE
-    return f"{MARGIN_NOTE} In {counted(apart)} rows the two disagree by more than a fifth or a limit stands in the way."
+    rows = "1 row" if apart == 1 else f"{counted(apart)} rows"
+    return f"{MARGIN_NOTE} In {rows} the two disagree by more than a fifth, or a limit stands in the way."
 
 
 def range_note(found: Sensitivity) -> str:

@@ -72,12 +72,13 @@ class Progress:
 
 
 def digest(space: Space, job: Job | Portfolio) -> str:
-    """Fingerprint of all that the space, the models, the traffics, their shares, the best
-    chips on the market and the assumptions say."""
+    """Fingerprint of the space, and of all models, traffics, shares, chips to beat and assumptions."""
     one = isinstance(job, Job)
     parts = [(1.0, job)] if one else [(pair.share, pair.job) for pair in job.pairs]
     trees = [(each.transformer, each.requests, each.assumptions) for _, each in parts]
-    leaves = [float(leaf) for leaf in jax.tree.leaves(trees)] + ([] if one else [*(share for share, _ in parts), *job.best.tolist()])
+    leaves = [float(leaf) for leaf in jax.tree.leaves(trees)] + (
+        [] if one else [*(share for share, _ in parts), *job.best.tolist()]
+    )
     said = repr((sorted(space.fixed.items()), sorted(space.free.items()), leaves))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
@@ -95,7 +96,7 @@ def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, see
 def portfolio_plan(
     space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
 ) -> Plan:
-    """The plan of a new study of a portfolio; CatalogueError for unknown objectives or samplers, or nothing to regret."""
+    """The plan of a new study of a portfolio; CatalogueError as for a job, and where there is nothing to regret."""
     fields = tuple(portfolio_metric(name) for name in objectives)
     if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
         check_rivals(portfolio)
@@ -154,8 +155,7 @@ def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job
 
     With several objectives they are tried under the loosest limit on the time per output token.
     """
-    free = isinstance(job, Portfolio) or len(plan.objectives) == 1
-    target = {} if free else {TARGET: loosest_target(job)}
+    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and len(plan.objectives) > 1 else {}
     for point in starts:
         working.enqueue_trial(point.params | target, user_attrs={START: point.record})
 
