@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from dse.analysis.comparison import Job
-from dse.analysis.profiles import belief_of
 from dse.assumptions import Assumptions
 from dse.best_mapping import best_mapping
 from dse.catalogue.build import build_assumptions, build_chips
@@ -33,7 +32,7 @@ class Constant:
     """A figure of the catalogue that a result may rest on.
 
     entry: its file; path: in the file; dimension: of its base unit; low, high: its range, None where none is stated;
-    range_of: what the range is; cited: value with provenance.
+    cited: value with provenance.
     """
 
     entry: Entry
@@ -42,7 +41,6 @@ class Constant:
     value: float
     low: float | None
     high: float | None
-    range_of: str
     cited: Cited
 
     @property
@@ -59,6 +57,11 @@ class Constant:
             return f"{' '.join([*tables, words])} ({self.entry.name})"
         owner = tables[-1] if len(tables) > 1 else self.entry.name if self.entry.kind in ("software", "format") else ""
         return f"{words} ({owner})" if owner else words
+
+    @property
+    def fitted(self) -> bool:
+        """Whether measured rows say it; its range then holds 80 %."""
+        return self.entry.kind == "calibration"
 
     @property
     def source(self) -> Source | None:
@@ -91,31 +94,18 @@ def constants_in(entry: Entry) -> Iterator[Constant]:
         if spec is None or spec.kind != "number" or spec.integer or not isinstance(cited.value, float):
             continue
         if cited.low is not None or cited.high is not None or "USD" in spec.dimension:
-            yield Constant(entry, path, spec.dimension, cited.value, cited.low, cited.high, "judged", cited)
-
-
-def fitted_in(entry: Entry, software: str, job: Job) -> Iterator[Constant]:
-    """The coefficients of a profile that measured rows have fitted, with their 80 % ranges."""
-    name = job.library.load("software", software).name
-    low, high = belief_of(name, job.library).bounds()
-    for key, cited in job.library.fitted(name).items():
-        spec = spec_at("calibration", f"profile.{name}.{key}")
-        dimension = "1" if spec is None else spec.dimension
-        path, value = f"profile.{name}.{key}", float(cited.value)
-        yield Constant(entry, path, dimension, value, low[key], high[key], f"80 % of the fit to {name}", cited)
+            yield Constant(entry, path, spec.dimension, cited.value, cited.low, cited.high, cited)
 
 
 def constants_of(chips: Iterable[Entry], job: Job) -> list[Constant]:
-    """The constants of the files behind some chips, each once: their own, technology, economics, formats, software."""
-    library, found = job.library, {}
+    """The constants of the files behind some chips: their own, technology, economics, formats, software and its fit."""
+    library, files = job.library, {}
     for chip in chips:
         named = [library.load(kind, name) for kind, names in named_files(chip) for name in names]
-        files = [chip, *library.technology, library.economics, *named]
-        groups = [constants_in(entry) for entry in files]
-        if library.calibration is not None:
-            groups.append(fitted_in(library.calibration, str(chip.values["software"]), job))
-        found |= {constant.key: constant for group in groups for constant in group}
-    return list(found.values())
+        fitted = [library.calibration] if library.calibration is not None else []
+        for entry in (chip, *library.technology, library.economics, *named, *fitted):
+            files[entry.kind, entry.name] = entry
+    return [constant for entry in files.values() for constant in constants_in(entry)]
 
 
 def built(chip: Entry, job: Job, constant: Constant | None = None, value: float = 0.0) -> Built:

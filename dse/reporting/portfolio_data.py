@@ -69,16 +69,16 @@ def reasons_at(row: PortfolioRow) -> list[str]:
 def portfolio_notes(portfolio: Portfolio, rows: list[PortfolioRow]) -> list[str]:
     """What the ranking rests on, and which chips cannot do some pair."""
     references = [f"{pair.name} {pair.reference or 'none'}" for pair in portfolio.pairs]
-    notes = [
+    text = (
         "Mean: geometric, by the pairs' shares of the bill, in million output tokens per dollar; worst: of any pair; "
         "regret: extra dollars over the best chip on the market, at the pair where they are most. "
         f"To beat: {spoken(references)}. Every price is on the basis '{portfolio.price_basis}'."
-    ]
+    )
     unable = [row for row in rows if not row.feasible]
     if unable:
         told = [f"{row.name} ({spoken([member.pair for member in row.members if member.broken])})" for row in unable]
-        notes.append(f"Cannot do every pair: {'; '.join(told)}.")
-    return notes
+        return [text, f"Cannot do every pair: {'; '.join(told)}."]
+    return [text]
 
 
 def pair_json(pair: Pair) -> dict[str, Any]:

@@ -135,8 +135,8 @@ def range_row(bar: Bar, today: float) -> RangeRow:
         high=amount(constant, high),
         at_low=signed(bar.at_low / today - 1.0),
         at_high=signed(bar.at_high / today - 1.0),
-        kind="fitted" if constant.entry.kind == "calibration" else constant.cited.kind,
-        source="measured rows" if constant.entry.kind == "calibration" else "" if work is None else work.key,
+        kind="fitted" if constant.fitted else constant.cited.kind,
+        source="measured rows" if constant.fitted else "" if work is None else work.key,
     )
 
 
@@ -242,7 +242,7 @@ def constant_json(constant: Constant) -> dict[str, Any]:
         "key": constant.key,
         "unit": constant.dimension,
         "range": {"value": constant.value, "low": low, "high": high},
-        "range_of": constant.range_of,
+        "range_of": "80 % of a fit to measured rows" if constant.fitted else "judged",
         "kind": constant.cited.kind,
         "note": constant.cited.note,
         "source": source_json(constant),

@@ -60,8 +60,7 @@ def spans_of(found: Sensitivity) -> Spans:
     for bar in bars[:MOST_BARS]:
         low, high = bar.constant.range
         work = bar.constant.source
-        fitted = bar.constant.entry.kind == "calibration"
-        source = "fit" if fitted else work.key if work is not None else bar.constant.cited.kind
+        source = "fit" if bar.constant.fitted else work.key if work is not None else bar.constant.cited.kind
         ends = (amount(bar.constant, low), amount(bar.constant, high))
         spans.append(Span(bar.constant.label, bar.at_low / today, bar.at_high / today, *ends, source))
     return Spans(spans, len(bars) - len(spans))

@@ -1,0 +1,107 @@
+"""Are marginal values slopes of the truth? Against finite differences, and against what money must do."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from builders import catalogue
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.analysis.comparison import Job, job_of
+from dse.analysis.constants import built
+from dse.analysis.marginal import Margins, followed, marginal_values
+from dse.arrays import ceil_div
+from dse.evaluate import hardware_of
+
+CHIPS = ("h100-sxm", "tpu-v7", "matx-one")
+"""A chip with a published die and a market price, one with neither price nor rent, and one that nobody has built."""
+
+
+@pytest.fixture(scope="module", params=CHIPS)
+def margins(request: pytest.FixtureRequest, job: Job) -> Margins:
+    return marginal_values(catalogue().entry("chip", request.param), job)
+
+
+@pytest.fixture(scope="module")
+def job() -> Job:
+    return job_of(catalogue(), "llama-3.1-70b", "chat", "tco", most_chips=64)
+
+
+def test_slopes_are_finite_differences(margins: Margins) -> None:
+    """Where left and right agree; most resources and all prices are such."""
+    smooth = [row for row in margins.rows if not row.kink]
+    for row in smooth:
+        middle = (row.left + row.right) / 2.0
+        assert row.slope == pytest.approx(middle, rel=5e-3, abs=1e-5), row.knob.name
+    assert len(smooth) >= 0.8 * len(margins.rows)
+    assert all(not row.kink for row in margins.rows if row.knob.price)
+
+
+def test_prices_cost_what_they_make_up(margins: Margins) -> None:
+    """Ten per cent more for the package is ten per cent of its share of the bill, maintenance included."""
+    owned = margins.metrics.owned
+    (price,) = (row for row in margins.rows if row.knob.name == "price of the package")
+    capital = owned.chip + owned.host + owned.network
+    share = owned.chip * (1.0 + owned.maintenance / capital) / owned.total
+    assert price.slope == pytest.approx(-share, rel=1e-6)
+    assert all(row.slope <= 0.0 for row in margins.rows if row.knob.price)
+
+
+def test_more_matrix_units_are_more_silicon(margins: Margins) -> None:
+    """A unit of what is counted in mm2 is one mm2 of die, published or not, and silicon costs money to make."""
+    for row in margins.rows:
+        if row.knob.unit == "mm2":
+            assert row.die_area == pytest.approx(1.0, rel=1e-6), row.knob.name
+        if row.die_area > 0.0:
+            assert row.make > 0.0, row.knob.name
+
+
+def test_memory_is_worth_more_before_its_price_follows(margins: Margins) -> None:
+    """Bandwidth on the same stacks costs nothing and is never worth less than nothing."""
+    rows = {row.knob.name: row for row in margins.rows}
+    assert rows["memory bandwidth"].slope >= 0.0
+    assert rows["memory bandwidth"].make == pytest.approx(0.0, abs=1e-9)
+    assert rows["memory stacks"].make > rows["memory capacity"].make
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_nothing_follows_from_no_change(name: str, job: Job) -> None:
+    today = built(catalogue().entry("chip", name), job)
+    same = followed(today, today)
+    here, there = hardware_of(today[0], today[1]), hardware_of(same, today[1])
+    for path, (one, other) in {
+        "area": (here.die_area, there.die_area),
+        "make": (here.make.total, there.make.total),
+        "price": (here.price, there.price),
+    }.items():
+        assert float(other) == pytest.approx(float(one), rel=1e-12), path
+
+
+@given(st.integers(2, 40))
+@settings(max_examples=20)
+def test_dies_on_a_wafer_are_continuous(steps: int) -> None:
+    """Cost to make grows evenly with the units: no step where one die fewer fits, and never free silicon."""
+    one = job_of(catalogue(), "llama-3.1-70b", "chat", "make", most_chips=1)
+    today = built(catalogue().entry("chip", "h100-sxm"), one)
+    units = np.linspace(1.0, 1.0 + 0.005 * steps, 64) * float(today[0].matrix.units)
+    moved = jax.tree.map(lambda leaf: np.full(64, float(leaf)), today)
+    chips = followed((grown(moved[0], units), moved[1]), today)
+    made = np.asarray(hardware_of(chips, today[1]).make.total)
+    slopes = np.diff(made) / np.diff(units)
+    assert (slopes > 0.0).all()
+    assert slopes.max() < 1.1 * slopes.min()
+
+
+def grown(chip: object, units: np.ndarray) -> object:
+    from dse.analysis.marginal import with_leaves
+
+    return with_leaves(chip, {"matrix.units": units})
+
+
+@given(st.floats(1.0, 1e5), st.floats(1.0, 1e4))
+def test_the_slope_of_a_rounded_quotient_is_that_of_the_quotient(numerator: float, denominator: float) -> None:
+    rise, spread = jax.grad(ceil_div, argnums=(0, 1))(numerator, denominator)
+    assert float(rise) == pytest.approx(1.0 / denominator, rel=1e-12)
+    assert float(spread) == pytest.approx(-numerator / denominator**2, rel=1e-12)
