@@ -110,12 +110,12 @@ def constants_of(chips: Iterable[Entry], job: Job) -> list[Constant]:
 
 def built(chip: Entry, job: Job, constant: Constant | None = None, value: float = 0.0) -> Built:
     """A chip of the catalogue and its assumptions, with one constant at another value [base units]."""
-    library = job.library
-    if constant is not None and constant.entry.kind == "chip":
-        if constant.entry.name == chip.name:
-            chip = with_value(chip, constant.path, value)
-    elif constant is not None:
-        library = edited_library(library, constant.entry, constant.path, value)
+    if constant is None:
+        return build_chips(chip.values, job.library), job.assumptions
+    if constant.entry.kind == "chip":
+        own = with_value(chip, constant.path, value) if constant.entry.name == chip.name else chip
+        return build_chips(own.values, job.library), job.assumptions
+    library = edited_library(job.library, constant.entry, constant.path, value)
     return build_chips(chip.values, library), build_assumptions(library, job.price_basis)
 
 

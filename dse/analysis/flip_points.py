@@ -13,13 +13,10 @@ from dse.catalogue.read import Entry
 
 __all__ = ["Flip", "Rivalry", "flip_points"]
 
-INSIDE, OUTSIDE = 3, 2
-"""Values tried in the range of a constant, and on either side of it, before the crossing is closed in on [1]."""
-
 FARTHEST = 10.0
 """Factor beyond its value up to which a constant is followed outside its range [1]."""
 
-PIECES, ROUNDS = 7, 5
+PIECES, ROUNDS = 3, 7
 """Values tried in a bracket at once, and how often it is narrowed [1]."""
 
 SAME = 1e-3
@@ -59,15 +56,18 @@ Bracket = tuple[Constant, float, float]
 
 
 def grid_of(constant: Constant) -> np.ndarray:
-    """Values of a constant: across its range, and beyond it up to FARTHEST, within what its field may hold."""
-    low, high = constant.range
+    """Values of a constant: its own, the ends of its range, and as far beyond as its field may go, up to FARTHEST."""
     spec = spec_at(constant.entry.kind, constant.path)
     least, most = (0.0, np.inf) if spec is None else (float(spec.low), float(spec.high))
     nearest, farthest = max(constant.value / FARTHEST, least), min(constant.value * FARTHEST, most)
-    below = np.geomspace(nearest, low, OUTSIDE + 1)[:-1] if 0.0 < nearest < low else []
-    beyond = np.geomspace(high, farthest, OUTSIDE + 1)[1:] if 0.0 < high < farthest else []
-    inside = np.linspace(low, high, INSIDE) if high > low else []
-    return np.unique(np.concatenate([below, inside, [constant.value], beyond]))
+    return np.unique([nearest, *constant.range, constant.value, farthest])
+
+
+def cuts_of(near: float, far: float) -> np.ndarray:
+    """A bracket in equal pieces, of equal ratio where its ends allow it (PIECES + 2,)."""
+    if near > 0.0 and far > 0.0:
+        return np.geomspace(near, far, PIECES + 2)
+    return np.linspace(near, far, PIECES + 2)
 
 
 def both_at(pair: tuple[Entry, Entry], points: Sequence[tuple[Constant, float]], job: Job) -> Scores:
@@ -100,8 +100,7 @@ def brackets_of(pair: tuple[Entry, Entry], constants: Sequence[Constant], ahead:
 
 def narrowed(pair: tuple[Entry, Entry], brackets: list[Bracket], ahead: bool, job: Job) -> list[Bracket]:
     """Brackets cut into pieces at once, each replaced by the first piece over which the order turns."""
-    shares = np.linspace(0.0, 1.0, PIECES + 2)
-    grids = [near + shares * (far - near) for _, near, far in brackets]
+    grids = [cuts_of(near, far) for _, near, far in brackets]
     points = [(constant, value) for (constant, _, _), grid in zip(brackets, grids, strict=True) for value in grid[1:-1]]
     turned = turned_at(pair, points, ahead, job).reshape(len(brackets), PIECES)
     cut = [int(np.argmax([*row, True])) for row in turned]

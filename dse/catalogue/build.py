@@ -86,7 +86,12 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
 def as_arrays(tree: T) -> T:
     """Every leaf as float64, broadcast to the designs."""
     shape = np.broadcast_shapes(*(np.shape(leaf) for leaf in jax.tree.leaves(tree)))
-    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, dtype=np.float64), shape), tree)
+
+    def filled(leaf: Number) -> np.ndarray:
+        array = np.asarray(leaf, dtype=np.float64)
+        return array if array.shape == shape else np.broadcast_to(array, shape)
+
+    return jax.tree.map(filled, tree)
 
 
 def fields_of(part: type[T], given: Columns, table: str) -> T:

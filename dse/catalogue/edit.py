@@ -47,4 +47,5 @@ def edited_library(library: Library, entry: Entry, path: str, value: float) -> L
         load=lambda kind, name: swapped(library.load(kind, name)),
         calibration=None if library.calibration is None else swapped(library.calibration),
         loaded={},
+        known={what: shelf for what, shelf in library.shelves.items() if what != path.partition(".")[0]},
     )

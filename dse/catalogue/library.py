@@ -130,7 +130,8 @@ class Library:
     """What chips are made of: technology, money, formats and software, each file read once.
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
-    which only those that are asked for are read; calibration: what measured rows say of software, if anything.
+    which only those that are asked for are read; calibration: what measured rows say of software, if anything;
+    known: shelves that need not be gathered from the files.
     """
 
     technology: tuple[Entry, ...]
@@ -138,12 +139,13 @@ class Library:
     load: Callable[[str, str], Entry]
     calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
+    known: dict[str, Shelf] = field(default_factory=dict)
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
-        """Nodes, styles, memories, links, topologies, packages and margins."""
-        found = {what: shelf_of(what, self.technology, what) for what in INDUSTRY}
-        return found | {"margin": shelf_of("margin", [self.economics], "margin")}
+        """Nodes, styles, memories, links, topologies, packages and margins; those that are known, and the others."""
+        files = dict.fromkeys(INDUSTRY, self.technology) | {"margin": (self.economics,)}
+        return {what: self.known.get(what) or shelf_of(what, entries, what) for what, entries in files.items()}
 
     @cached_property
     def silicon(self) -> dict[str, Cited]:
