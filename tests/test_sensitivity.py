@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 from dse.analysis.comparison import Job, job_of
 from dse.analysis.constants import Constant, built, constants_of, entering, scores_of
-from dse.analysis.flip_points import Rivalry
-from dse.analysis.sensitivity import Sensitivity, rivals_of, sensitivity
-from dse.analysis.tornado import Tornado
+from dse.analysis.flip_points import Rivalry, flip_points
+from dse.analysis.marginal import marginal_values
+from dse.analysis.sensitivity import Sensitivity, rivals_of
+from dse.analysis.tornado import Tornado, tornado
 from dse.best_mapping import best_mapping
 from dse.catalogue import CatalogueError, Entry, open_catalogue
 from dse.catalogue.build import build_chips
@@ -40,20 +41,28 @@ def chip_entry(name: str) -> Entry:
     return catalogue().entry("chip", name)
 
 
-@pytest.fixture(scope="module")
-def whole(job: Job) -> Sensitivity:
-    """A chip against one of nearly the same dollars a token, so that much can turn their order."""
-    return sensitivity(catalogue(), job, chip_entry("h100-sxm"), ["h200-sxm"])
+TRIED = ("economics.utilisation", "economics.electricity_price", "price.buy", "execution.overlap", "silicon.mac_area")
+"""Paths of the constants that are tried against a rival: of both chips, of one, and some that turn nothing."""
 
 
 @pytest.fixture(scope="module")
-def h100(whole: Sensitivity) -> Tornado:
-    return whole.tornado
+def h100(job: Job) -> Tornado:
+    chip = chip_entry("h100-sxm")
+    return tornado(chip, entering(constants_of([chip], job), [chip], job), job)
 
 
 @pytest.fixture(scope="module")
-def close(whole: Sensitivity) -> Rivalry:
-    return whole.rivalries[0]
+def close(job: Job) -> Rivalry:
+    """Two chips of nearly the same dollars a token, so that much can turn their order."""
+    pair = [chip_entry("h100-sxm"), chip_entry("h200-sxm")]
+    tried = [one for one in constants_of(pair, job) if one.path in TRIED or one.path.endswith("_efficiency")]
+    return flip_points(*pair, entering(tried, pair, job), job)
+
+
+@pytest.fixture(scope="module")
+def whole(h100: Tornado, close: Rivalry, job: Job) -> Sensitivity:
+    chip = chip_entry("h100-sxm")
+    return Sensitivity(chip, job, marginal_values(chip, job), h100, [close])
 
 
 def edited(folder: Path, file: str, table: str, key: str, value: str) -> float:
@@ -187,6 +196,7 @@ def test_the_report(whole: Sensitivity, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a hopeless rival, which no constant within its range lets win."""
     monkeypatch.chdir(tmp_path)

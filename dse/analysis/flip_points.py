@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.analysis.comparison import Job
-from dse.analysis.constants import Constant, Scores, built, constants_of, entering, scores_of, spec_at
+from dse.analysis.constants import Constant, Scores, built, scores_of, spec_at
 from dse.catalogue.read import Entry
 
 __all__ = ["Flip", "Rivalry", "flip_points"]
@@ -110,14 +110,12 @@ def narrowed(pair: tuple[Entry, Entry], brackets: list[Bracket], ahead: bool, jo
     ]
 
 
-def flip_points(chip: Entry, rival: Entry, job: Job) -> Rivalry:
-    """Every constant of either chip that alone can turn their order, with the value at which it does.
+def flip_points(chip: Entry, rival: Entry, constants: Sequence[Constant], job: Job) -> Rivalry:
+    """Those of some constants of either chip that alone can turn their order, with the value at which each does.
 
-    A constant that both share moves in both; each point has the best mapping of each chip there. CatalogueError for
-    files that cannot be built.
+    A constant that both share moves in both; each point has the best mapping of each chip there.
     """
     pair = (chip, rival)
-    constants = entering(constants_of(pair, job), pair, job)
     now = scores_of([built(one, job) for one in pair], job).tokens_per_dollar[None]
     ahead = bool(np.nan_to_num(now[0, 0]) >= np.nan_to_num(now[0, 1]))
     brackets = brackets_of(pair, constants, ahead, job)

@@ -59,11 +59,16 @@ def rivals_of(catalogue: Catalogue, job: Job, chip: Entry, named: Sequence[str])
 def sensitivity(catalogue: Catalogue, job: Job, chip: Entry, rivals: Sequence[str] = ()) -> Sensitivity:
     """Everything about a chip that can do the job; CatalogueError for rivals that cannot be taken."""
     against = rivals_of(catalogue, job, chip, rivals)
-    constants = entering(constants_of([chip], job), [chip], job)
     return Sensitivity(
         chip=chip,
         job=job,
         margins=marginal_values(chip, job),
-        tornado=tornado(chip, constants, job),
-        rivalries=[flip_points(chip, rival, job) for rival in against],
+        tornado=tornado(chip, entering(constants_of([chip], job), [chip], job), job),
+        rivalries=[rivalry_of(chip, rival, job) for rival in against],
     )
+
+
+def rivalry_of(chip: Entry, rival: Entry, job: Job) -> Rivalry:
+    """A chip against a rival, over all constants that enter either."""
+    pair = (chip, rival)
+    return flip_points(chip, rival, entering(constants_of(pair, job), pair, job), job)

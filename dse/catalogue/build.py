@@ -105,7 +105,7 @@ def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.Ma
     return parts.MatrixUnits(**sizes, area_ratio=area_ratio, sustained=sustained_of(given, library))
 
 
-def sustained_of(given: Columns, library: Library) -> Numbers:
+def sustained_of(given: Columns, library: Library) -> Number:
     """Share of the peak that the best product reaches: measured on the chip, else usual for its style [1]."""
     usual = library.shelves["style"].gather(given.names("style"))["matrix_sustained"]
     measured, published = (given.number(f"matrix.{kind}_peak", 0.0) for kind in ("measured", "published"))
