@@ -30,7 +30,7 @@ from dse.search.objective import broken_limits, limits_of
 from dse.timing.mapping import Mapping
 from dse.units import UNITS, fitting_unit
 
-__all__ = ["STEP", "Knob", "Marginal", "Margins", "followed", "knobs_of", "marginal_values"]
+__all__ = ["STEP", "Knob", "Marginal", "Margins", "followed", "knobs_of", "marginal_values", "moved_by", "with_leaves"]
 
 STEP = 0.1
 """Finite step that is re-optimised, over the value of today [1]."""
@@ -39,7 +39,7 @@ NEAR = 1e-4
 """Step of the finite differences [1]."""
 
 KINK = 0.02
-"""Difference of the slopes to the left and to the right, over the larger, that is called a kink [1]."""
+"""Difference of the slopes, over the largest, that is called a kink [1]."""
 
 APART = 0.2
 """Difference of slope and re-optimised step, over the larger, that is called a disagreement [1]."""
@@ -89,9 +89,10 @@ class Marginal:
 
     @property
     def kink(self) -> bool:
-        """Whether the slopes to the left and to the right differ."""
-        largest = max(abs(self.left), abs(self.right))
-        return largest > FLAT and abs(self.left - self.right) > KINK * largest
+        """Whether the slopes to the left and to the right differ, or from that of the quotients behind whole waves."""
+        slopes = (self.left, self.right, self.slope)
+        largest = max(abs(slope) for slope in slopes)
+        return largest > FLAT and max(slopes) - min(slopes) > KINK * largest
 
     @property
     def promised(self) -> float:
