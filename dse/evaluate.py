@@ -11,6 +11,7 @@ from dse.economics import Ownership, Rate, hourly_rate, ownership
 from dse.hardware.area import Area, Edge, area_of, edge_of, silicon_area
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
+from dse.hardware.machine import Machine, machine_of
 from dse.hardware.power import EventEnergy, event_energy, static_power
 from dse.timing.inference import (
     Lengths,
@@ -80,6 +81,7 @@ class Hardware:
     static_power: Number
     make: MakeCost
     price: Number
+    machine: Machine
     peak: Number
 
 
@@ -117,10 +119,11 @@ class Metrics:
 
 def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
     """Area, edge, energy, cost and price of a chip, from its architecture."""
-    silicon = assumptions.silicon
+    silicon, economics = assumptions.silicon, assumptions.economics
     area = area_of(chip, silicon)
     die_area = silicon_area(chip, area)
-    make = make_cost(chip, silicon, die_area)
+    make = make_cost(chip, silicon, economics, die_area)
+    price = chip_price(chip, make)
     unit = chip.matrix
     return Hardware(
         area=area,
@@ -129,7 +132,8 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         energy=event_energy(chip, silicon),
         static_power=static_power(chip, area),
         make=make,
-        price=chip_price(chip, make.total),
+        price=price,
+        machine=machine_of(chip, make.total, price, economics),
         peak=2.0 * unit.units * unit.rows * unit.columns * unit.clock * chip.numerics.rate,
     )
 
@@ -229,7 +233,7 @@ def evaluate(
     economics = assumptions.economics
     power = mean_power(prefill, decode, service, hardware.static_power)
     electricity = economics.utilisation * power + (1.0 - economics.utilisation) * hardware.static_power
-    owned = ownership(chip, hardware.price, electricity, economics)
+    owned = ownership(chip, hardware.machine, electricity, economics)
     rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
     chips = chips_of(mapping) * (1.0 + service.prefill_share)
     usd = chips * rate.chosen / (service.output_rate * economics.utilisation)

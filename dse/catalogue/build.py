@@ -78,6 +78,7 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
         package=package_of(given, library),
         numerics=arithmetic.numerics,
         execution=execution_of(given, library),
+        development=parts.Development(**shelves["development"].gather(given.names("process.node"))),
         price=price_of(given, library),
     )
     return as_arrays(chip)
@@ -146,8 +147,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
         dimensions=shape["dimensions"],
         domain=domain,
         tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
-        energy=kind["energy"],
-        price=kind["price"],
+        **{key: kind[key] for key in ("energy", "adapter_price", "cable_price", "switch_price")},
     )
 
 
@@ -159,8 +159,14 @@ def switch_tiers(dimensions: Number, domain: Number, radix: float) -> Number:
 
 def package_of(given: Columns, library: Library) -> parts.Package:
     """The package, with the limits and costs of its kind."""
+    kind = library.shelves["package"].gather(given.names("package.kind"))
+    base = library.shelves["process"].gather(given.names("package.base_node", str(library.shelves["process"].names[0])))
     return parts.Package(
-        **library.shelves["package"].gather(given.names("package.kind")),
+        **{key: column for key, column in kind.items() if key not in ("carrier", "holds_stacks")},
+        base_dies=given.number("package.base_dies", 0.0),
+        base_die_area=given.number("package.base_die_area", 0.0),
+        base_wafer_price=base["wafer_price"],
+        base_defect_density=base["defect_density"],
         dies=given.number("package.dies"),
         power_limit=given.number("package.tdp"),
         published_die_area=given.number("package.die_area", 0.0),
@@ -179,10 +185,12 @@ def price_of(given: Columns, library: Library) -> parts.Price:
     """Prices; host and server power default to those of the economics table."""
     economics = section(library.economics, "economics")
     defaults = {key: number_of(economics, key) for key in ("host", "server_power_ratio") if key in economics}
+    margin = library.shelves["margin"].gather(given.names("price.margin"))
     return parts.Price(
         buy=given.number("price.buy", 0.0),
         rent=given.number("price.rent", 0.0),
-        gross_margin=library.shelves["margin"].gather(given.names("price.margin"))["gross_margin"],
+        gross_margin=margin["gross_margin"],
+        negotiable=margin["negotiable"],
         host=given.number("price.host", defaults.get("host")),
         server_power_ratio=given.number("price.server_power_ratio", defaults.get("server_power_ratio")),
     )
@@ -243,20 +251,29 @@ def build_traffic(values: Mapping[str, Column]) -> Traffic:
     return as_arrays(Traffic(**{name: given.number(name) for name in Traffic.__dataclass_fields__}))
 
 
-def build_assumptions(library: Library, price_basis: str = "tco") -> Assumptions:
-    """Silicon, economics and serving; price_basis: which price comparisons use, one of PRICE_BASES."""
+def build_assumptions(
+    library: Library, price_basis: str = "tco", buyer: str = "hyperscaler", volume: float | None = None
+) -> Assumptions:
+    """Silicon, economics and serving; CatalogueError for unknown names.
+
+    price_basis: which price comparisons use, one of PRICE_BASES; buyer: whose money it is; volume: chips over which the
+    development of a chip without a market price is spread, the catalogue's when none is given.
+    """
     if price_basis not in PRICE_BASES:
         close = nearest(price_basis, PRICE_BASES)
         raise CatalogueError(
             [Problem("unknown price basis", "", "price_basis", price_basis, listed(PRICE_BASES), close)]
         )
     economics, serving = section(library.economics, "economics"), section(library.economics, "serving")
-    basis = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
+    given: dict[str, Numbers] = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
+    given |= library.shelves["buyer"].gather(buyer)
+    if volume is not None:
+        given["volume"] = volume
     built = Assumptions(
         silicon=Silicon(**{name: number_of(library.silicon, name) for name in Silicon.__dataclass_fields__}),
         economics=Economics(
-            **basis,
-            **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in basis},
+            **given,
+            **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in given},
         ),
         serving=Serving(**{name: number_of(serving, name) for name in Serving.__dataclass_fields__}),
     )

@@ -19,7 +19,7 @@ __all__ = ["Column", "Library", "Shelf", "codes_of", "shelf_of"]
 Numbers: TypeAlias = Float[np.ndarray, " designs"] | float
 Names: TypeAlias = Shaped[np.ndarray, " designs"] | str
 Column: TypeAlias = Shaped[np.ndarray, " designs"] | float | int | str | bool
-INDUSTRY = ("process", "style", "memory", "link", "topology", "package")
+INDUSTRY = ("process", "style", "memory", "link", "topology", "package", "carrier")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,18 @@ def shelf_of(what: str, entries: Iterable[Entry], table: str) -> Shelf:
     return Shelf(what, rows, columns, figures, files)
 
 
+def beside(nodes: Shelf, costs: Shelf) -> Shelf:
+    """A shelf that answers to the names and aliases of the nodes; CatalogueError for a node that it leaves out."""
+    missing = [name for name in nodes.names if name not in costs.rows]
+    if missing:
+        way_out = "add a table [development.NODE]"
+        raise CatalogueError([Problem(f"no {costs.what} of this node", value=name, way_out=way_out) for name in missing])
+    order = [costs.rows[name] for name in nodes.names]
+    columns = {key: column[order] for key, column in costs.columns.items()}
+    figures = {name: costs.figures[name] for name in nodes.names}
+    return Shelf(costs.what, nodes.rows, columns, figures, costs.files)
+
+
 def number(cited: Cited | None) -> float:
     """A cited value as a number; flags are 0 or 1, what is absent or a word is not a number."""
     return float("nan") if cited is None or isinstance(cited.value, str) else float(cited.value)
@@ -141,9 +153,11 @@ class Library:
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
-        """Nodes, styles, memories, links, topologies, packages and margins."""
+        """Nodes, styles, memories, links, topologies, packages, margins, buyers, and development by node."""
         found = {what: shelf_of(what, self.technology, what) for what in INDUSTRY}
-        return found | {"margin": shelf_of("margin", [self.economics], "margin")}
+        money = {what: shelf_of(what, [self.economics], what) for what in ("margin", "buyer")}
+        nodes, costs = found["process"], shelf_of("development", self.technology, "development")
+        return found | money | {"development": beside(nodes, costs)}
 
     @cached_property
     def silicon(self) -> dict[str, Cited]:

@@ -88,11 +88,14 @@ class LinkTable(Table):
 
 
 class PackageTable(Table):
-    """What holds the dies; die_area: all of them together."""
+    """What holds the dies; die_area: all of them together; base: those that carry the others, on a node of their own."""
 
     kind: Annotated[Figure, name_of("package")]
     dies: CitedCount
     die_area: Area | None = None
+    base_dies: CitedCountOrZero | None = None
+    base_die_area: Area | None = None
+    base_node: Annotated[Figure, name_of("process")] | None = None
     tdp: Watts
 
 

@@ -10,9 +10,11 @@ from dse.catalogue.declarations import (
     Area,
     ByteRate,
     Bytes,
+    CountOrZero,
     Document,
     Dollars,
     DollarsPerByte,
+    DollarsPerByteRate,
     Flag,
     Joules,
     JoulesPerByte,
@@ -26,6 +28,7 @@ from dse.catalogue.declarations import (
     Watts,
     WattsPerArea,
     Words,
+    name_of,
 )
 from dse.catalogue.fields import Figure, Spec
 
@@ -59,7 +62,10 @@ class StyleEntry(Table):
 
 
 class MemoryEntry(Table):
-    """A kind of memory, per stack or device."""
+    """A kind of memory, per stack or device.
+
+    oldest_node: on which its interface has been made; needs_carrier: whether it stands on an interposer or bridges.
+    """
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
@@ -71,6 +77,8 @@ class MemoryEntry(Table):
     shoreline: Length
     price: DollarsPerByte
     idle_power: Watts
+    oldest_node: Annotated[Figure, name_of("process")] | None = None
+    needs_carrier: Flag | None = None
 
 
 class LinkEntry(Table):
@@ -80,7 +88,9 @@ class LinkEntry(Table):
     title: str = ""
     latency: Seconds
     energy: JoulesPerByte
-    price: Annotated[Figure, Spec("USD/(byte/s)", high=1.0)]
+    adapter_price: DollarsPerByteRate
+    cable_price: DollarsPerByteRate
+    switch_price: DollarsPerByteRate
 
 
 class TopologyEntry(Table):
@@ -92,7 +102,7 @@ class TopologyEntry(Table):
 
 
 class PackageEntry(Table):
-    """A way of packaging dies."""
+    """A way of packaging dies; carrier: by which the academic model builds it; holds_stacks: beside the dies."""
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
@@ -104,6 +114,30 @@ class PackageEntry(Table):
     bond_yield: Share
     defect_recovery: Share
     power_density_limit: WattsPerArea
+    carrier: Annotated[Figure, name_of("carrier")] | None = None
+    holds_stacks: Flag
+
+
+class CarrierEntry(Table):
+    """What carries the dies in the academic model; see dse.hardware.actuary.Carrier."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    wafers: CountOrZero
+    wafer_price: Dollars
+    defect_density: Annotated[Figure, Spec("1/mm2", high=1.0)]
+    clustering: Positive
+    area_ratio: Positive
+    bond_yield: Share
+    bump_price: Annotated[Figure, Spec("USD/mm2", high=1e3)]
+
+
+class DevelopmentEntry(Table):
+    """What a design on a node costs before the first chip."""
+
+    design: Dollars
+    masks: Dollars
+    intellectual_property: Dollars
 
 
 class MarginEntry(Table):
@@ -111,7 +145,20 @@ class MarginEntry(Table):
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
-    gross_margin: Share
+    gross_margin: Annotated[Figure, Spec(high=0.99)]
+    negotiable: Flag
+
+
+class BuyerEntry(Table):
+    """Who buys machines and runs them; see dse.assumptions.Economics."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    interest_rate: Annotated[Figure, Spec("1/s", high=1.0)]
+    margin_share: Share
+    facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    pue: Annotated[Figure, Spec(low=1, high=10)]
+    rent_margin: Annotated[Figure, Spec(high=0.99)]
 
 
 class SiliconTable(Table):
@@ -155,6 +202,8 @@ class TechnologyDocument(Document):
     link: dict[str, LinkEntry] = Field(default_factory=dict)
     topology: dict[str, TopologyEntry] = Field(default_factory=dict)
     package: dict[str, PackageEntry] = Field(default_factory=dict)
+    carrier: dict[str, CarrierEntry] = Field(default_factory=dict)
+    development: dict[str, DevelopmentEntry] = Field(default_factory=dict)
     silicon: SiliconTable | None = None
 
 
@@ -166,13 +215,16 @@ class EconomicsTable(Table):
 
     depreciation: Span
     facility_life: Span
-    interest_rate: Annotated[Figure, Spec("1/s", high=1.0)]
-    facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    rack_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    facility_operation: Annotated[Figure, Spec("USD/J", high=1.0)]
+    cluster_power_ratio: Annotated[Figure, Spec(low=1, high=10)]
     electricity_price: Annotated[Figure, Spec("USD/J", high=1.0)]
-    pue: Annotated[Figure, Spec(low=1, high=10)]
+    mean_power_share: Share
     maintenance_share: Share
+    spares_share: Share
     utilisation: Annotated[Figure, Spec(high=1, above=True)]
-    rent_margin: Annotated[Figure, Spec(high=0.99)]
+    software_development: Dollars
+    volume: CountOrZero
     host: Dollars | None = None
     server_power_ratio: Annotated[Figure, Spec(low=1, high=10)] | None = None
 
@@ -194,6 +246,7 @@ class EconomicsDocument(Document):
     title: str = ""
     economics: EconomicsTable
     serving: ServingTable | None = None
+    buyer: dict[str, BuyerEntry] = Field(default_factory=dict)
     margin: dict[str, MarginEntry] = Field(default_factory=dict)
 
 

@@ -10,6 +10,7 @@ from dse.arrays import Number, pytree
 
 __all__ = [
     "Chip",
+    "Development",
     "Execution",
     "FarMemory",
     "Link",
@@ -138,7 +139,8 @@ class Link:
     bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s];
     dimensions: 0 switch, 1 ring, 2 or 3 torus or mesh [1]; domain: chips that it joins [1];
     tiers: of switches that so large a domain needs, 1 without switches [1];
-    energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)].
+    energy: per byte sent [J/byte]; adapter_price, cable_price, switch_price: network cards, copper or optics, and
+    ports of switches, per chip [USD/(byte/s)].
     """
 
     bandwidth: Number
@@ -147,7 +149,9 @@ class Link:
     domain: Number
     tiers: Number
     energy: Number
-    price: Number
+    adapter_price: Number
+    cable_price: Number
+    switch_price: Number
 
 
 @pytree
@@ -158,7 +162,9 @@ class Package:
     cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD];
     test_cost: assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies
     that spares and harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W];
-    published_die_area: all dies, 0 when it is not published [mm2].
+    published_die_area: all dies, 0 when it is not published [mm2]; base_dies: those of them that carry the others
+    and are made on a node of their own [1]; base_die_area: all of these [mm2]; base_wafer_price [USD];
+    base_defect_density [1/mm2].
     """
 
     dies: Number
@@ -172,6 +178,10 @@ class Package:
     power_density_limit: Number
     power_limit: Number
     published_die_area: Number
+    base_dies: Number
+    base_die_area: Number
+    base_wafer_price: Number
+    base_defect_density: Number
 
 
 @pytree
@@ -220,17 +230,32 @@ class Execution:
 
 
 @pytree
+class Development:
+    """What one chip design on this node costs before the first is sold.
+
+    design: engineers, tools and verification; masks: one full set; intellectual_property: licences of interfaces [USD].
+    """
+
+    design: Number
+    masks: Number
+    intellectual_property: Number
+
+
+@pytree
 class Price:
     """What money is asked for the chip.
 
     buy: market price of one package, 0 when unknown [USD]; rent: per chip, 0 when unknown [USD/s];
-    gross_margin: of the vendor, where no market price is known [1]; host: server around it, per chip [USD];
+    gross_margin: of the vendor, where no market price is known [1]; negotiable: 1 where large buyers pay less than the
+    price, 0 where it is that of the one buyer already [1]; host: server around it, per chip, without network
+    cards [USD];
     server_power_ratio: power of the server over that of its chips [1].
     """
 
     buy: Number
     rent: Number
     gross_margin: Number
+    negotiable: Number
     host: Number
     server_power_ratio: Number
 
@@ -254,4 +279,5 @@ class Chip:
     package: Package
     numerics: Numerics
     execution: Execution
+    development: Development
     price: Price
