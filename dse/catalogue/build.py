@@ -24,10 +24,12 @@ from dse.sources import Cited
 from dse.workload import transformer as model
 from dse.workload.traffic import Traffic
 
-__all__ = ["PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
+__all__ = ["BUYER", "PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
 
 T = TypeVar("T")
 PRICE_BASES = ("make", "buy", "rent", "tco")
+BUYER = "hyperscaler"
+"""Whose money is counted where nobody says."""
 NO_LIMIT = 1e9
 
 
@@ -252,7 +254,7 @@ def build_traffic(values: Mapping[str, Column]) -> Traffic:
 
 
 def build_assumptions(
-    library: Library, price_basis: str = "tco", buyer: str = "hyperscaler", volume: float | None = None
+    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | None = None
 ) -> Assumptions:
     """Silicon, economics and serving; CatalogueError for unknown names.
 

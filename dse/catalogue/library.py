@@ -159,15 +159,20 @@ class Library:
         nodes, costs = found["process"], shelf_of("development", self.technology, "development")
         return found | money | {"development": beside(nodes, costs)}
 
-    @cached_property
+    @property
     def silicon(self) -> dict[str, Cited]:
-        """Coefficients of silicon by name [base units]; CatalogueError unless exactly one file gives them."""
+        """Coefficients of silicon by name [base units]."""
+        return section(self.silicon_file, "silicon")
+
+    @cached_property
+    def silicon_file(self) -> Entry:
+        """The file of the coefficients of silicon; CatalogueError unless exactly one file gives them."""
         holders = [entry for entry in self.technology if getattr(entry.document, "silicon", None) is not None]
         if len(holders) != 1:
             files = listed(str(entry.path) for entry in holders) or "none"
             rule = "one technology file must hold the table [silicon]"
             raise CatalogueError([Problem(rule, key="silicon", value=files, way_out="remove your own copy")])
-        return section(holders[0], "silicon")
+        return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
         """The named number formats."""

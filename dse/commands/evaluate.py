@@ -14,8 +14,10 @@ from dse.commands.options import (
     ChipsLimit,
     JsonOption,
     ModelOption,
+    BuyerOption,
     PriceBasisOption,
     TrafficOption,
+    VolumeOption,
     print_json,
     print_ranking,
     print_table,
@@ -51,6 +53,8 @@ def evaluate_command(
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
     price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     objective: Annotated[
         str, typer.Option("--objective", help="What the best mapping maximises.")
     ] = "tokens-per-dollar",
@@ -62,8 +66,10 @@ def evaluate_command(
 
     A chip that cannot do the job is an answer too: exit status 0, "feasible": false, and the reasons.
     """
+    from dse.analysis.comparison import job_of
     from dse.catalogue import open_catalogue
     from dse.reporting.summary import metrics_json
+    from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
     given = {
@@ -78,36 +84,32 @@ def evaluate_command(
     }
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
-    job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), max(most_chips, chips or 1), buyer, volume)
+    job = restricted_job(job, given, chips)
     chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
         print_json(
-            {"chip": candidate.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
+            {"chip": candidate.name, "model": job.model, "traffic": job.traffic}
+            | {"price_basis": job.price_basis, "buyer": job.buyer, "volume": job.volume}
             | metrics_json(candidate)
         )
         return
     show_candidate(candidate, job)
 
 
-def restricted_job(
-    catalogue: Catalogue, names: tuple[str, str, str, str], most: int, given: dict[str, int | None], chips: int | None
-) -> Job:
+def restricted_job(job: Job, given: dict[str, int | None], chips: int | None) -> Job:
     """The job with the mappings that the options leave open; CatalogueError when they leave none."""
     from dataclasses import replace
 
-    from dse.analysis.comparison import job_of
     from dse.best_mapping import mapping_lattice
     from dse.catalogue import CatalogueError, Problem
-    from dse.search.objective import metric_of
 
-    model, traffic, basis, objective = names
-    job = job_of(catalogue, model, traffic, basis, metric_of(objective), most)
     wanted = {name: float(value) for name, value in given.items() if value is not None}
     if not wanted and chips is None:
         return job
     check_experts(given["expert_parallel"], job)
-    mappings = mapping_lattice(job.transformer, job.requests, chips or most, wanted, exactly=chips is not None)
+    mappings = mapping_lattice(job.transformer, job.requests, chips or job.most_chips, wanted, exactly=chips is not None)
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
         text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
             f" on {chips} chips" if chips else ""
@@ -158,7 +160,9 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     from dse.reporting.text import quantity, significant
 
     document = metrics_json(candidate)
-    say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
+    say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}, {job.buyer}")
+    if job.volume:
+        say(f"  development of a chip without a market price is spread over {job.volume:,.0f} chips")
     if not candidate.feasible:
         say("infeasible under every mapping tried; the one that comes closest:")
         for reason in document["reasons"]:
@@ -195,14 +199,21 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
 def compare_command(
     model: ModelOption,
     traffic: TrafficOption = "chat",
-    chips: Annotated[str, typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`.")] = "all",
+    chips: Annotated[
+        str, typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`; NAME@BASIS with --mixed.")
+    ] = "all",
     price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     objective: Annotated[
         str, typer.Option("--objective", help="What the best mapping maximises.")
     ] = "tokens-per-dollar",
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     front: Annotated[
         bool, typer.Option("--front", help="Also tokens/s per chip at several tokens/s per user; --report plots it.")
+    ] = False,
+    mixed: Annotated[
+        bool, typer.Option("--mixed-bases", help="Let NAME@BASIS put chips on different price bases; each is printed.")
     ] = False,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
@@ -218,13 +229,13 @@ def compare_command(
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
-    names = (
-        [entry["name"] for entry in list_entries("chip", found)]
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips, buyer, volume)
+    asked = (
+        [(entry["name"], price_basis) for entry in list_entries("chip", found)]
         if chips == "all"
-        else [found.adopt("chip", n.strip()) for n in chips.split(",")]
+        else priced_chips(chips, price_basis, mixed)
     )
-    comparison = marked(compare(found, job, names), found)
+    comparison = marked(compare(found, job, (), (), [(found.adopt("chip", name), basis) for name, basis in asked]), found)
     page: Path | None = None
     if report is not None:
         from dse.reporting import write_report
@@ -232,19 +243,37 @@ def compare_command(
         page = write_report(report, comparison, None, found)
     if as_json:
         rows = [
-            {"chip": c.name, "status": c.status, "market_price": c.market_price}
+            {"chip": c.name, "status": c.status, "price_basis": c.price_basis, "market_price": c.market_price}
             | {"level_with_first": comparison.level(c)}
             | metrics_json(c)
             | ({"front": front_json(c)} if front else {})
             for c in comparison.candidates
         ]
-        print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
+        head = {"model": model, "traffic": traffic, "price_basis": price_basis, "buyer": buyer, "volume": job.volume}
+        print_json(head | {"mixed_bases": comparison.mixed, "chips": rows})
         return
     print_ranking(comparison)
     if front:
         print_table(interactivity_table(interactivity(comparison, {})))
     if page is not None:
         say(f"report: {page}")
+
+
+def priced_chips(text: str, basis: str, mixed: bool) -> list[tuple[str, str]]:
+    """Chips with the price basis of each, from NAME or NAME@BASIS with commas; CatalogueError unless one or allowed."""
+    from dse.catalogue import CatalogueError, Problem
+    from dse.catalogue.build import PRICE_BASES
+
+    found = []
+    for item in text.split(","):
+        name, at, own = item.strip().rpartition("@")
+        found.append((name, own) if at and own in PRICE_BASES else (item.strip(), basis))
+    others = sorted({own for _, own in found} - {basis})
+    if others and not mixed:
+        rule = f"asks for the price basis {', '.join(others)} beside {basis}: dollars of different bases do not compare"
+        way_out = "leave @BASIS out, or ask for it with --mixed-bases; the basis is then printed beside each result"
+        raise CatalogueError([Problem(rule, key="--chips", value=repr(text), way_out=way_out)])
+    return found
 
 
 def add_to(app: Any) -> None:

@@ -29,7 +29,8 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job]:
 
     plan = plan_in(study)
     space = load_space(plan.space, catalogue)
-    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
+    names = (plan.model, plan.traffic, plan.price_basis, plan.objectives[0])
+    return space, job_of(catalogue, *names, plan.most_chips, plan.buyer, plan.volume)
 
 
 def bar_of(console: Console, silent: bool = False) -> Bar:

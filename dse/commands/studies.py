@@ -9,9 +9,11 @@ import typer
 
 from dse.commands.options import (
     MOST,
+    BuyerOption,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
+    VolumeOption,
     print_json,
     print_ranking,
     print_wrapped,
@@ -120,6 +122,8 @@ def run_command(
         list[str] | None, typer.Option("--objective", help="Once, or several times for a Pareto search.")
     ] = None,
     price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.")] = 0,
     study: Annotated[str | None, typer.Option("--study", help="Name; a new one when absent.")] = None,
     storage: StorageOption = DEFAULT_STORAGE,
@@ -138,9 +142,8 @@ def run_command(
     found = open_catalogue(catalogue)
     box = load_space(space, found)
     wanted = objective or [box.objective]
-    job = job_of(
-        found, model or box.model, traffic or box.traffic, price_basis or box.price_basis, most_chips=most_chips
-    )
+    names = (model or box.model, traffic or box.traffic, price_basis or box.price_basis)
+    job = job_of(found, *names, most_chips=most_chips, buyer=buyer, volume=volume)
     plan = plan_of(box, job, wanted, sampler, seed, trials)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)

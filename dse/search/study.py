@@ -50,6 +50,8 @@ class Plan:
     model: str
     traffic: str
     price_basis: str
+    buyer: str
+    volume: float
     objectives: tuple[str, ...]
     sampler: str
     seed: int
@@ -79,7 +81,17 @@ def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, see
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
     return Plan(
-        space.name, digest(space, job), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips
+        space=space.name,
+        digest=digest(space, job),
+        model=job.model,
+        traffic=job.traffic,
+        price_basis=job.price_basis,
+        buyer=job.buyer,
+        volume=job.volume,
+        objectives=fields,
+        sampler=name,
+        seed=seed,
+        most_chips=job.most_chips,
     )
 
 
