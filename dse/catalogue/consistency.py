@@ -157,6 +157,56 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
         yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
     yield from peak_faults(entry)
     yield from stack_faults(entry, names)
+    yield from node_faults(entry, names)
+    yield from room_faults(entry, names)
+
+
+def technology(entry: Entry, path: str, what: str, names: Names) -> tuple[str, dict[str, Cited]]:
+    """The technology that a fixed name of a chip stands for, and its figures; nothing where the name is faulty."""
+    shelf, name = names.shelf(what), str(entry.values.get(path, ""))
+    return (name, shelf.figures[shelf.names[shelf.rows[name]]]) if name in shelf.rows else ("", {})
+
+
+def node_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """A memory whose interface has never been made on so old a node."""
+    nodes = names.shelf("process")
+    node, _ = technology(entry, "process.node", "process", names)
+    kind, figures = technology(entry, "memory.kind", "memory", names)
+    oldest = figures.get("oldest_node")
+    if not node or oldest is None:
+        return
+    size = nodes.columns["logic_area_scale"]
+    if size[nodes.row(node)] > size[nodes.row(str(oldest.value))]:
+        way_out = f"name a newer process.node, or a memory that {node} can drive"
+        rule = f"has no interface for {kind}, which needs {oldest.value} or newer"
+        yield Problem(rule, str(entry.path), "process.node", repr(node), way_out=way_out)
+
+
+def room_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """A package that cannot hold the dies or the memory stacks that it is given."""
+    file = str(entry.path)
+    package, limits = technology(entry, "package.kind", "package", names)
+    kind, figures = technology(entry, "memory.kind", "memory", names)
+    if not package:
+        return
+    needs, holds = figures.get("needs_carrier"), limits["holds_stacks"]
+    if needs is not None and needs.value and not holds.value:
+        carriers = names.shelf("package")
+        able = listed(name for name in carriers.names if carriers.figures[name]["holds_stacks"].value)
+        rule = f"cannot hold stacks of {kind}"
+        yield Problem(rule, file, "package.kind", repr(package), able, way_out="name a package with a carrier")
+    area, dies = fixed_number(entry, "package.die_area"), max(fixed_number(entry, "package.dies"), 1.0)
+    base, carriers_of = fixed_number(entry, "package.base_die_area"), fixed_number(entry, "package.base_dies")
+    if base > area > 0.0 or carriers_of > dies or (base > 0.0) != (carriers_of > 0.0):
+        rule = "must be some of package.dies, with some of package.die_area and a base_node"
+        yield Problem(rule, file, "package.base_dies", units.readable(carriers_of, "1"))
+    for held, limit in ((area / dies, "die_area_limit"), (area, "silicon_limit")):
+        most = float(limits[limit].value)
+        if held > most:
+            each = "one die" if limit == "die_area_limit" else "all dies together"
+            rule = f"is more than {package} can hold: {each} at most {units.readable(most, 'mm2')}"
+            way_out = "name a larger package, or cut the silicon into more dies"
+            yield Problem(rule, file, "package.die_area", units.readable(held, "mm2"), way_out=way_out)
 
 
 def peak_faults(entry: Entry) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dse import units
 from dse.analysis.bill import BASES, Bill
 from dse.analysis.constants import Constant
 from dse.catalogue.schema import spec_of
@@ -71,6 +72,15 @@ def source_of(constant: Constant) -> str:
     return place or constant.cited.note
 
 
+def amount(value: float, dimension: str) -> str:
+    """A constant with its unit; dollars with thousands set apart.
+
+    >>> amount(26000.0, "USD"), amount(4 * 31557600.0, "s")
+    ('26,000 USD', '4 year')
+    """
+    return quantity(value, dimension) if dimension == "USD" else units.readable(value, dimension, 3)
+
+
 def constant_rows(bill: Bill) -> list[ConstantRow]:
     """The constants that move any total, those that move the cost of ownership most first."""
     order = np.argsort(-np.abs(bill.effects).max(axis=(1, 2)), kind="stable")
@@ -79,7 +89,7 @@ def constant_rows(bill: Bill) -> list[ConstantRow]:
         constant, factors = bill.constants[place], np.exp(bill.effects[place])
         dimension = dimension_of(constant)
         ends = (constant.cited.value, constant.cited.low, constant.cited.high)
-        value, low, high = (quantity(float(end), dimension) for end in ends if end is not None)
+        value, low, high = (amount(float(end), dimension) for end in ends if end is not None)
         effects = {basis: (float(factors[0, at]), float(factors[1, at])) for at, basis in enumerate(BASES)}
         kind, source = constant.cited.kind, source_of(constant)
         rows.append(ConstantRow(constant.name, value, low, high, effects, kind, source))
