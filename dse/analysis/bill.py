@@ -86,8 +86,8 @@ def parts_of(money: Money) -> dict[str, dict[str, float]]:
 def spread(effects: np.ndarray) -> tuple[float, float]:
     """Ends of a total over its value, from what each constant does alone.
 
-    effects: ln of the ratio at the two ends, (constants, 2). The moves down are independent of each other and combine as
-    the root of the sum of their squares, and so do those up.
+    effects: ln of the ratio at the two ends, (constants, 2). The moves down are independent of each other and combine
+    as the root of the sum of their squares, and so do those up.
 
     >>> low, high = spread(np.array([[-0.3, 0.3], [0.4, -0.4]]))
     >>> round(float(np.log(high)), 3), round(float(np.log(low)), 3)

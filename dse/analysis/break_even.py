@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from dse.analysis.comparison import Candidate, Job, compare, evaluate_candidate
 from dse.assumptions import Economics
 from dse.catalogue import Catalogue, CatalogueError, Problem
@@ -40,8 +38,9 @@ class BreakEven:
     """A chip of one's own against the best one can buy, on one job.
 
     own: without development; rival: the best of those asked for; development: once [USD], with its range; volume: chips
-    from which on the own one is cheaper, inf when never, with the range that follows from the development; tokens_per_s:
-    what so many chips deliver, by the share of time in which they are occupied; points: cost against volume.
+    from which on the own one is cheaper, inf when never, with the range that follows from the development;
+    tokens_per_s: what so many chips deliver, by the share of time in which they are occupied; points: cost against
+    volume.
     """
 
     own: Candidate
@@ -121,7 +120,7 @@ def break_even(
     total, ends = float(development.total), development_of(catalogue, mine, job.assumptions.economics)
     rate = float(own.metrics.output_tokens_per_s) / float(own.metrics.chips)
     price = float(own.metrics.hardware.price)
-    shown = sorted({*VOLUMES, *([volume] if math.isfinite(volume) else [])})
+    shown: list[float] = sorted([*VOLUMES, volume] if math.isfinite(volume) else VOLUMES)
     return BreakEven(
         own=own,
         rival=best,

@@ -38,8 +38,8 @@ OWN_NAMES = {"package.power_limit": "package.tdp", "package.published_die_area":
 class Constant:
     """A figure with a range.
 
-    name: as people write it, 'package.test_cost (cowos-s)'; tree: 'chip', 'silicon' or 'economics'; path: of the leaf in
-    it; cited: value, range [base units] and source; entry: of the file that says so.
+    name: as people write it, 'package.test_cost (cowos-s)'; tree: 'chip', 'silicon' or 'economics'; path: of the leaf
+    in it; cited: value, range [base units] and source; entry: of the file that says so.
     """
 
     name: str
@@ -78,9 +78,7 @@ def constants_of(entry: Entry, chip: Chip, library: Library, buyer: str) -> list
     return found
 
 
-def chip_constants(
-    entry: Entry, chip: Chip, library: Library, economics: Mapping[str, Cited]
-) -> Iterator[Constant]:
+def chip_constants(entry: Entry, chip: Chip, library: Library, economics: Mapping[str, Cited]) -> Iterator[Constant]:
     """Those of the chip's own file, else of the technology that it names, else of the defaults of the economics."""
     for part in leaf_names(Chip):
         figures, kind, home = named_figures(entry, part, library)
@@ -98,7 +96,7 @@ def chip_constants(
 
 
 def named_figures(entry: Entry, part: str, library: Library) -> tuple[Mapping[str, Cited], str, Entry]:
-    """The figures of the technology that a part of the chip is made of, its name and its file; none for parts without."""
+    """The figures of the technology that a part of the chip is made of, its name and its file; or none of them."""
     table, key = TABLES.get(part, ("", ""))
     if not table:
         return {}, "", entry
@@ -108,9 +106,7 @@ def named_figures(entry: Entry, part: str, library: Library) -> tuple[Mapping[st
     return shelf.figures[name], kind, files[shelf.files[name]]
 
 
-def one_at_a_time(
-    chip: Chip, assumptions: Assumptions, constants: list[Constant]
-) -> tuple[Chip, Assumptions]:
+def one_at_a_time(chip: Chip, assumptions: Assumptions, constants: list[Constant]) -> tuple[Chip, Assumptions]:
     """The chip and the assumptions as columns: as they are, then with each constant at its low and at its high end.
 
     Leaves get shape (1 + 2 x constants,).

@@ -105,7 +105,9 @@ def beside(nodes: Shelf, costs: Shelf) -> Shelf:
     missing = [name for name in nodes.names if name not in costs.rows]
     if missing:
         way_out = "add a table [development.NODE]"
-        raise CatalogueError([Problem(f"no {costs.what} of this node", value=name, way_out=way_out) for name in missing])
+        raise CatalogueError(
+            [Problem(f"no {costs.what} of this node", value=name, way_out=way_out) for name in missing]
+        )
     order = [costs.rows[name] for name in nodes.names]
     columns = {key: column[order] for key, column in costs.columns.items()}
     figures = {name: costs.figures[name] for name in nodes.names}

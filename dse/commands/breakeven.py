@@ -30,7 +30,8 @@ def breakeven_command(
     model: ModelOption,
     traffic: TrafficOption = "chat",
     against: Annotated[
-        str, typer.Option("--against", help="Chips with commas, of which the best is taken; `all` that ship when absent.")
+        str,
+        typer.Option("--against", help="Chips with commas, of which the best is taken; `all` that ship when absent."),
     ] = "all",
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
@@ -96,7 +97,14 @@ def is_space(catalogue: Catalogue, name: str) -> bool:
     if name not in known["space"] | known["chip"]:
         names = sorted(known["space"] | known["chip"])
         raise CatalogueError(
-            [Problem("unknown space or chip", value=repr(name), allowed=listed(names, near=name), nearest=nearest(name, names))]
+            [
+                Problem(
+                    "unknown space or chip",
+                    value=repr(name),
+                    allowed=listed(names, near=name),
+                    nearest=nearest(name, names),
+                )
+            ]
         )
     return name in known["space"]
 

@@ -10,11 +10,11 @@ import typer
 from dse.commands.options import (
     MOST,
     MOST_CHIPS,
+    BuyerOption,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
     ModelOption,
-    BuyerOption,
     PriceBasisOption,
     TrafficOption,
     VolumeOption,
@@ -109,7 +109,9 @@ def restricted_job(job: Job, given: dict[str, int | None], chips: int | None) ->
     if not wanted and chips is None:
         return job
     check_experts(given["expert_parallel"], job)
-    mappings = mapping_lattice(job.transformer, job.requests, chips or job.most_chips, wanted, exactly=chips is not None)
+    mappings = mapping_lattice(
+        job.transformer, job.requests, chips or job.most_chips, wanted, exactly=chips is not None
+    )
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
         text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
             f" on {chips} chips" if chips else ""
@@ -200,7 +202,8 @@ def compare_command(
     model: ModelOption,
     traffic: TrafficOption = "chat",
     chips: Annotated[
-        str, typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`; NAME@BASIS with --mixed.")
+        str,
+        typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`; NAME@BASIS with --mixed."),
     ] = "all",
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
@@ -235,7 +238,9 @@ def compare_command(
         if chips == "all"
         else priced_chips(chips, price_basis, mixed)
     )
-    comparison = marked(compare(found, job, (), (), [(found.adopt("chip", name), basis) for name, basis in asked]), found)
+    comparison = marked(
+        compare(found, job, (), (), [(found.adopt("chip", name), basis) for name, basis in asked]), found
+    )
     page: Path | None = None
     if report is not None:
         from dse.reporting import write_report

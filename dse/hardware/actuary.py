@@ -29,8 +29,8 @@ LARGE, MIDDLE = 900.0, 289.0
 class Carrier:
     """What the dies are bonded to.
 
-    wafers: 1 for an interposer or fan-out wiring, 0 for a bare substrate [1]; wafer_price [USD]; defect_density [1/mm2];
-    clustering [1]; area_ratio: over the dies [1]; bond_yield: per die [1]; bump_price [USD/mm2].
+    wafers: 1 for an interposer or fan-out wiring, 0 for a bare substrate [1]; wafer_price [USD]; defect_density
+    [1/mm2]; clustering [1]; area_ratio: over the dies [1]; bond_yield: per die [1]; bump_price [USD/mm2].
     """
 
     wafers: Number

@@ -42,19 +42,19 @@ def good_dies(
 ) -> Number:
     """Cost of the dies of one package, each tested on the wafer and good [USD].
 
-    count: equal dies [1]; area: of all of them [mm2]; wafer_price [USD]; defect_density [1/mm2]; recovery: defective dies
-    that spares save [1]. (wafer + probe) / (n y) for each, Chiplet Actuary, DAC 2022, eq. 2-3.
+    count: equal dies [1]; area: of all of them [mm2]; wafer_price [USD]; defect_density [1/mm2]; recovery: defective
+    dies that spares save [1]. (wafer + probe) / (n y) for each, Chiplet Actuary, DAC 2022, eq. 2-3.
     """
-    one = area / jnp.maximum(count, 1.0)
+    one = jnp.where(area > 0.0, area / jnp.maximum(count, 1.0), silicon.scribe**2)
     good = sellable_yield(negative_binomial_yield(one, defect_density, silicon.yield_alpha), recovery)
-    sites = dies_per_wafer(jnp.maximum(one, 1.0), silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
+    sites = dies_per_wafer(one, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
     return count * (wafer_price + silicon.probe_cost) / (sites * good)
 
 
 def all_dies(chip: Chip, silicon: Silicon, die_area: Number) -> Number:
     """Cost of the compute dies and of the base dies that may carry them, each on its node [USD]."""
     package, process = chip.package, chip.process
-    compute, area = package.dies - package.base_dies, die_area - package.base_die_area
+    compute, area = package.dies - package.base_dies, jnp.maximum(die_area - package.base_die_area, 0.0)
     base = (package.base_dies, package.base_die_area, package.base_wafer_price, package.base_defect_density)
     top = (compute, area, process.wafer_price, process.defect_density)
     return good_dies(*top, package.defect_recovery, silicon) + good_dies(*base, package.defect_recovery, silicon)

@@ -19,9 +19,7 @@ MILLION = 1e6
 def break_even_json(result: BreakEven, job: Job) -> dict[str, Any]:
     """A break-even as a document; volume and tokens are null when it never pays."""
     low, high = result.development_range
-    own, rival = (
-        MILLION * float(one.metrics.usd_per_output_token) for one in (result.own, result.rival)
-    )
+    own, rival = (MILLION * float(one.metrics.usd_per_output_token) for one in (result.own, result.rival))
     return {
         "chip": result.own.name,
         "against": result.rival.name,

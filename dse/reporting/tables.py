@@ -77,11 +77,12 @@ class StudyRecord:
 class RankingRow:
     """A feasible candidate of the ranking.
 
-    price_source: 'market' or 'modelled'; price_basis: on which its dollars are; usd_per_million and usd_per_hour (one chip) on the basis of the job;
-    usd_per_million_modelled: the same with the prices that follow from its cost; value: of the objective [base units];
-    relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of chips, a prefill pool
-    of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives;
-    usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it is better than the first.
+    price_source: 'market' or 'modelled'; price_basis: on which its dollars are; usd_per_million and usd_per_hour (one
+    chip) on that basis; usd_per_million_modelled: the same with the prices that follow from its cost; value: of the
+    objective [base units]; relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of
+    chips, a prefill pool of its own being an average; deployment_usd: price of those chips; on_front: nothing is better
+    in all objectives; usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it is better
+    than the first.
     """
 
     rank: int
@@ -253,7 +254,9 @@ def price_note(comparison: Comparison) -> str:
     if comparison.mixed:
         return (
             "DIFFERENT PRICE BASES stand side by side, as was asked for: "
-            + "; ".join(f"{name}: {BASES[name]}" for name in BASES if name in {c.price_basis for c in comparison.candidates})
+            + "; ".join(
+                f"{name}: {BASES[name]}" for name in BASES if name in {c.price_basis for c in comparison.candidates}
+            )
             + f". Their dollars do not compare; the column 'modelled price' has every chip on the basis '{job.price_basis}'."
         )
     basis = f"All money is on one basis, '{job.price_basis}', of a {job.buyer}: {BASES[job.price_basis]}."

@@ -82,7 +82,7 @@ def test_more_silicon_never_costs_less(seed: int, grown: float) -> None:
         assert (other >= cost * (1.0 - 1e-12)).all()
 
 
-COST = jax.jit(lambda chips, silicon, area: make_cost(chips, silicon, jnp.asarray(area)).total)
+COST = jax.jit(lambda chips, silicon, area: make_cost(chips, silicon, assumptions().economics, jnp.asarray(area)).total)
 
 
 @pytest.mark.parametrize("name", names("chip"))

@@ -19,8 +19,8 @@ from dse.hardware.machine import Machine
 YEAR = 365.25 * 86400.0
 HOUR = 3600.0
 
-# Silicon Analysts (Raymond James 2023, Epoch 2024-25): parts as published; what is lost in assembly is in the test of the
-# first and of the third, and stands alone in the second. Ends are an interval where one was published, else 15 %.
+# Silicon Analysts (Raymond James 2023, Epoch 2024-25): parts as published; what is lost in assembly is in the test of
+# the first and of the third, and stands alone in the second. Ends are an interval where one was published, else 15 %.
 BILLS = {
     "h100-sxm": {"dies": 300.0, "memory": 1350.0, "package": 750.0, "test + assembly_loss": 920.0},
     "b200-sxm": {"dies": (720.0, 1200.0), "memory": 2900.0, "package": 1100.0, "test": 480.0, "assembly_loss": 1050.0},

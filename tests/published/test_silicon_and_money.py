@@ -9,6 +9,7 @@ from builders import assumptions, catalogue, chip, dies_on, names
 from dse.evaluate import hardware_of
 from dse.hardware.yields import negative_binomial_yield
 
+
 @pytest.mark.parametrize(
     ("area", "defects", "alpha", "published"),
     [
