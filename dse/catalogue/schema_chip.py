@@ -88,7 +88,7 @@ class LinkTable(Table):
 
 
 class PackageTable(Table):
-    """What holds the dies; die_area: all of them together; base: those that carry the others, on a node of their own."""
+    """What holds the dies; die_area: all of them together; base: those that carry the others, on their own node."""
 
     kind: Annotated[Figure, name_of("package")]
     dies: CitedCount

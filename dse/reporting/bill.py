@@ -126,7 +126,8 @@ def bill_lines(bill: Bill, buyer: str, most: int) -> Iterator[str]:
     yield from market_lines(bill)
     for basis, one in bill.totals.items():
         yield ""
-        yield f"{HEADINGS[basis]:<52}{significant(one.total, 4):>12}   {significant(one.low)} to {significant(one.high)}"
+        ends = f"{significant(one.low)} to {significant(one.high)}"
+        yield f"{HEADINGS[basis]:<52}{significant(one.total, 4):>12}   {ends}"
         for name, value in one.parts.items():
             if value:
                 yield f"  {name.replace('_', ' '):<50}{significant(value, 4):>12}   {value / one.total:6.1%}"
@@ -134,8 +135,8 @@ def bill_lines(bill: Bill, buyer: str, most: int) -> Iterator[str]:
     if not bill.totals["make_usd"].parts[DEVELOPMENT]:
         yield "Development (design, masks, software) is in none of these: give a --volume to spread it over."
     yield (
-        "Ranges: each constant alone at the two ends of its own range; moves down and moves up combine as the root of the "
-        "sum of squares of their logarithms."
+        "Ranges: each constant alone at the two ends of its own range; moves down and moves up combine as the root of "
+        "the sum of squares of their logarithms."
     )
     yield f"The {most} constants that move it most, with the factors on what they move:"
     for row in constant_rows(bill)[:most]:

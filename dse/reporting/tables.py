@@ -252,12 +252,11 @@ def price_note(comparison: Comparison) -> str:
     """On which basis money is counted, and whether market and modelled prices stand side by side."""
     job = comparison.job
     if comparison.mixed:
+        used = {candidate.price_basis for candidate in comparison.candidates}
+        said = "; ".join(f"'{name}' is {text}" for name, text in BASES.items() if name in used)
         return (
-            "DIFFERENT PRICE BASES stand side by side, as was asked for: "
-            + "; ".join(
-                f"{name}: {BASES[name]}" for name in BASES if name in {c.price_basis for c in comparison.candidates}
-            )
-            + f". Their dollars do not compare; the column 'modelled price' has every chip on the basis '{job.price_basis}'."
+            f"DIFFERENT PRICE BASES stand side by side, as was asked for: {said}. Their dollars do not compare; the "
+            f"column 'modelled price' has every chip on the basis '{job.price_basis}'."
         )
     basis = f"All money is on one basis, '{job.price_basis}', of a {job.buyer}: {BASES[job.price_basis]}."
     if job.volume:

@@ -1,4 +1,4 @@
-"""Does money obey its laws? Sums, doublings, what is free, what is lost, and a volume that development is spread over."""
+"""Does money obey its laws? Sums, doublings, what is free, what is lost, and what is spread over a volume."""
 
 from __future__ import annotations
 

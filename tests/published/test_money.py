@@ -1,4 +1,4 @@
-"""Do published bills of materials, prices of machines and costs of ownership come out, and the formulas of their authors?"""
+"""Do published bills of materials, prices of machines, costs of ownership and formulas of their authors come out?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_cost_to_make(name: str) -> None:
     assert low <= float(made(name).manufacturing - made(name).far_memory) <= high
 
 
-@pytest.mark.parametrize(("name", "parts"), [(name, parts) for name, parts in BILLS.items()])
+@pytest.mark.parametrize(("name", "parts"), list(BILLS.items()))
 def test_bill_of_materials(name: str, parts: dict[str, float | tuple[float, float]]) -> None:
     for label, published in parts.items():
         low, high = ends(published)
@@ -245,6 +245,6 @@ def test_chiplet_cloud_against_our_form() -> None:
 
 
 def test_break_even_of_chiplet_cloud() -> None:
-    """35 million USD over 1.5 years of 365 days against an A100 at 1.10 USD an hour and 18 tokens/s: 44,053 tokens/s."""
+    """35 million USD over 1.5 years of 365 days against an A100 at 1.10 USD/h and 18 tokens/s: 44,053 tokens/s."""
     saved = 1.10 / 3600.0 / 18.0 - 0.1799e-6
     assert float(break_even_rate(35e6, saved, 1.5 * 365.0 * 86400.0)) == pytest.approx(44053.0, abs=1.0)
