@@ -11,7 +11,7 @@ import numpy as np
 
 from dse.analysis.published_money import KINDS, Figure
 from dse.reporting.money_figures import draw_bills, draw_totals
-from dse.reporting.style import png_of
+from dse.reporting.style import drawn, png_of
 
 __all__ = ["Score", "money_rows", "scores", "write_money"]
 
@@ -70,7 +70,7 @@ def write_money(folder: Path, figures: Sequence[Figure]) -> list[Path]:
         writer.writeheader()
         writer.writerows(rows)
     made = [table]
-    for name, drawing in (("bills.png", draw_bills(figures)), ("totals.png", draw_totals(figures))):
-        (folder / name).write_bytes(png_of(drawing))
+    for name, draw in (("bills.png", draw_bills), ("totals.png", draw_totals)):
+        (folder / name).write_bytes(png_of(drawn(draw, figures)))
         made.append(folder / name)
     return made

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from dse.analysis.published_money import KINDS, Figure
 from dse.reporting.style import ACCENT, INK, MUTED, PART_COLOURS, PART_NAMES, RULE
@@ -58,6 +58,8 @@ def draw_bills(figures: Sequence[Figure]) -> Drawing:
         axes.set_yticks(range(len(group)), [one.published.chip for one in group])
         axes.set_ylim(rows - 0.5, -0.5)
         axes.set_xlim(0.0, None)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.set_title(f"{TITLES[kind]} [{group[0].published.unit}]", loc="left", fontsize=9)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.grid(axis="x", color=RULE, lw=0.6)
@@ -82,7 +84,7 @@ def draw_totals(figures: Sequence[Figure]) -> Drawing:
         axes.plot(one.modelled / one.published.middle, place, "o", color=ACCENT, ms=5.0)
     axes.set_yticks(range(len(members)), [f"{TITLES[one.published.kind]}: {one.published.chip}" for one in members])
     axes.set_ylim(len(members) - 0.5, -0.5)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("modelled over published; band: 15 % either way; bar: published interval")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("modelled over published\nband: 15 % either way; bar: published interval")
     axes.spines[["top", "right", "left"]].set_visible(False)
     return drawing
