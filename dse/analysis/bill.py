@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from dse.analysis.constants import Constant, constants_of, one_at_a_time
+from dse.analysis.bill_constants import Constant, constants_of, one_at_a_time
 from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.catalogue import Catalogue

@@ -9,7 +9,7 @@ import numpy as np
 
 from dse import units
 from dse.analysis.bill import BASES, Bill
-from dse.analysis.constants import Constant
+from dse.analysis.bill_constants import Constant
 from dse.catalogue.schema import spec_of
 from dse.reporting.text import quantity, significant
 
