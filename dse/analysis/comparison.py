@@ -21,7 +21,7 @@ from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "job_of", "status_of"]
+__all__ = ["Candidate", "Comparison", "Job", "compare", "compare_on_bases", "evaluate_candidate", "job_of", "status_of"]
 
 
 @dataclass(frozen=True)
@@ -212,24 +212,22 @@ def on_basis(job: Job, catalogue: Catalogue, basis: str) -> Job:
     return replace(job, price_basis=basis, assumptions=assumptions)
 
 
-def compare(
-    catalogue: Catalogue,
-    job: Job,
-    names: Iterable[str],
-    found: Iterable[Candidate] = (),
-    bases: Iterable[tuple[str, str]] = (),
-) -> Comparison:
-    """Named chips of the catalogue, and found designs, on one job.
+def known_candidate(catalogue: Catalogue, job: Job, name: str) -> Candidate:
+    """A chip of the catalogue on the job."""
+    entry = catalogue.entry("chip", name)
+    title = str(getattr(entry.document, "title", name))
+    chip = build_chips(entry.values, catalogue.library)
+    return evaluate_candidate(job, entry.name, title, status_of(entry), entry.values, chip)
 
-    bases: chips with a price basis of their own each, beside those of the job's basis.
-    """
-    candidates = list(found)
-    asked = [(name, job.price_basis) for name in names] + list(bases)
-    for name, basis in dict.fromkeys(asked):
-        entry = catalogue.entry("chip", name)
-        chip = build_chips(entry.values, catalogue.library)
-        status = status_of(entry)
-        title = str(getattr(entry.document, "title", name))
-        own = on_basis(job, catalogue, basis)
-        candidates.append(evaluate_candidate(own, entry.name, title, status, entry.values, chip))
+
+def compare(catalogue: Catalogue, job: Job, names: Iterable[str], found: Iterable[Candidate] = ()) -> Comparison:
+    """Named chips of the catalogue, and found designs, on one job."""
+    candidates = [*found, *(known_candidate(catalogue, job, name) for name in dict.fromkeys(names))]
+    return Comparison(job, ranked(candidates, job.objective))
+
+
+def compare_on_bases(catalogue: Catalogue, job: Job, asked: Iterable[tuple[str, str]]) -> Comparison:
+    """Named chips of the catalogue, each with the price basis that its dollars are on."""
+    pairs = dict.fromkeys(asked)
+    candidates = [known_candidate(catalogue, on_basis(job, catalogue, basis), name) for name, basis in pairs]
     return Comparison(job, ranked(candidates, job.objective))

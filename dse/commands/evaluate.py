@@ -25,7 +25,7 @@ from dse.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from dse.analysis.comparison import Candidate, Job
+    from dse.analysis.comparison import Candidate, Comparison, Job
     from dse.catalogue import Catalogue
 
 __all__ = ["add_to"]
@@ -223,39 +223,23 @@ def compare_command(
     as_json: JsonOption = False,
 ) -> None:
     """The same job on several chips, ranked."""
-    from dse.analysis.comparison import compare, job_of
-    from dse.catalogue import list_entries, open_catalogue
-    from dse.reporting.interactivity import front_json, interactivity, interactivity_table
+    from dse.analysis.comparison import compare_on_bases, job_of
+    from dse.catalogue import open_catalogue
+    from dse.reporting.interactivity import interactivity, interactivity_table
     from dse.reporting.provenance import marked
-    from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips, buyer, volume)
-    asked = (
-        [(entry["name"], price_basis) for entry in list_entries("chip", found)]
-        if chips == "all"
-        else priced_chips(chips, price_basis, mixed)
-    )
-    comparison = marked(
-        compare(found, job, (), (), [(found.adopt("chip", name), basis) for name, basis in asked]), found
-    )
+    comparison = marked(compare_on_bases(found, job, priced_chips(found, chips, price_basis, mixed)), found)
     page: Path | None = None
     if report is not None:
         from dse.reporting import write_report
 
         page = write_report(report, comparison, None, found)
     if as_json:
-        rows = [
-            {"chip": c.name, "status": c.status, "price_basis": c.price_basis, "market_price": c.market_price}
-            | {"level_with_first": comparison.level(c)}
-            | metrics_json(c)
-            | ({"front": front_json(c)} if front else {})
-            for c in comparison.candidates
-        ]
-        head = {"model": model, "traffic": traffic, "price_basis": price_basis, "buyer": buyer, "volume": job.volume}
-        print_json(head | {"mixed_bases": comparison.mixed, "chips": rows})
+        print_json(comparison_json(comparison, front))
         return
     print_ranking(comparison)
     if front:
@@ -264,21 +248,43 @@ def compare_command(
         say(f"report: {page}")
 
 
-def priced_chips(text: str, basis: str, mixed: bool) -> list[tuple[str, str]]:
-    """Chips with the price basis of each, from NAME or NAME@BASIS with commas; CatalogueError unless one or allowed."""
-    from dse.catalogue import CatalogueError, Problem
+def comparison_json(comparison: Comparison, front: bool) -> dict[str, Any]:
+    """A comparison as a document; front: with the fronts of its chips."""
+    from dse.reporting.interactivity import front_json
+    from dse.reporting.summary import metrics_json
+
+    job = comparison.job
+    head = {"model": job.model, "traffic": job.traffic, "price_basis": job.price_basis, "buyer": job.buyer}
+    rows = [
+        {"chip": c.name, "status": c.status, "price_basis": c.price_basis, "market_price": c.market_price}
+        | {"level_with_first": comparison.level(c)}
+        | metrics_json(c)
+        | ({"front": front_json(c)} if front else {})
+        for c in comparison.candidates
+    ]
+    return head | {"volume": job.volume, "mixed_bases": comparison.mixed, "chips": rows}
+
+
+def priced_chips(catalogue: Catalogue, text: str, basis: str, mixed: bool) -> list[tuple[str, str]]:
+    """Chips with the price basis of each, from NAME or NAME@BASIS with commas, or `all` of them.
+
+    CatalogueError for a basis beside the one of the comparison, unless that is asked for.
+    """
+    from dse.catalogue import CatalogueError, Problem, list_entries
     from dse.catalogue.build import PRICE_BASES
 
+    if text == "all":
+        return [(entry["name"], basis) for entry in list_entries("chip", catalogue)]
     found = []
-    for item in text.split(","):
-        name, at, own = item.strip().rpartition("@")
-        found.append((name, own) if at and own in PRICE_BASES else (item.strip(), basis))
+    for item in map(str.strip, text.split(",")):
+        name, at, own = item.rpartition("@")
+        found.append((name, own) if at and own in PRICE_BASES else (item, basis))
     others = sorted({own for _, own in found} - {basis})
     if others and not mixed:
         rule = f"asks for the price basis {', '.join(others)} beside {basis}: dollars of different bases do not compare"
         way_out = "leave @BASIS out, or ask for it with --mixed-bases; the basis is then printed beside each result"
         raise CatalogueError([Problem(rule, key="--chips", value=repr(text), way_out=way_out)])
-    return found
+    return [(catalogue.adopt("chip", name), own) for name, own in found]
 
 
 def add_to(app: Any) -> None:
