@@ -11,7 +11,8 @@ from dse.analysis.bill_constants import Constant, constants_of, one_at_a_time
 from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.catalogue import Catalogue
-from dse.catalogue.build import build_assumptions, build_chips
+from dse.catalogue.build import BUYER, build_assumptions, build_chips
+from dse.catalogue.history import library_of_year
 from dse.catalogue.read import Entry
 from dse.economics import Ownership, Rate, hourly_rate, ownership
 from dse.evaluate import Hardware, hardware_of
@@ -98,9 +99,16 @@ def spread(effects: np.ndarray) -> tuple[float, float]:
     return float(np.exp(-down)), float(np.exp(up))
 
 
-def bill_of(catalogue: Catalogue, name: str, buyer: str = "hyperscaler", volume: float | None = None) -> Bill:
-    """The bill of a chip of the catalogue; CatalogueError for an unknown chip or buyer."""
+def bill_of(
+    catalogue: Catalogue, name: str, buyer: str = BUYER, volume: float | None = None, year: float | None = None
+) -> Bill:
+    """The bill of a chip of the catalogue; CatalogueError for an unknown chip or buyer.
+
+    year: of the prices of memory and wafers, that of the catalogue when none is given.
+    """
     library, entry = catalogue.library, catalogue.entry("chip", name)
+    if year is not None:
+        library = library_of_year(library, year)
     chip, assumptions = build_chips(entry.values, library), build_assumptions(library, buyer=buyer, volume=volume)
     constants = constants_of(entry, chip, library, buyer)
     columns = money_of(*one_at_a_time(chip, assumptions, constants))

@@ -144,7 +144,8 @@ class Library:
     """What chips are made of: technology, money, formats and software, each file read once.
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
-    which only those that are asked for are read; calibration: what measured rows say of software, if anything.
+    which only those that are asked for are read; calibration: what measured rows say of software, if anything;
+    fixed_shelves: in place of those that the technology gives.
     """
 
     technology: tuple[Entry, ...]
@@ -152,10 +153,13 @@ class Library:
     load: Callable[[str, str], Entry]
     calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
+    fixed_shelves: dict[str, Shelf] | None = None
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
         """Nodes, styles, memories, links, topologies, packages, margins, buyers, and development by node."""
+        if self.fixed_shelves is not None:
+            return self.fixed_shelves
         found = {what: shelf_of(what, self.technology, what) for what in INDUSTRY}
         money = {what: shelf_of(what, [self.economics], what) for what in ("margin", "buyer")}
         nodes, costs = found["process"], shelf_of("development", self.technology, "development")

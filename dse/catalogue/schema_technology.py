@@ -140,6 +140,21 @@ class DevelopmentEntry(Table):
     intellectual_property: Dollars
 
 
+Year = Annotated[str, Field(pattern=r"^(19|20)\d\d(\.\d+)?$")]
+
+
+class MemoryHistory(Table):
+    """What a memory cost in other years."""
+
+    price: dict[Year, DollarsPerByte]
+
+
+class WaferHistory(Table):
+    """What the wafers of a node cost in other years."""
+
+    wafer_price: dict[Year, Dollars]
+
+
 class MarginEntry(Table):
     """A vendor's position in the market."""
 
@@ -204,6 +219,8 @@ class TechnologyDocument(Document):
     package: dict[str, PackageEntry] = Field(default_factory=dict)
     carrier: dict[str, CarrierEntry] = Field(default_factory=dict)
     development: dict[str, DevelopmentEntry] = Field(default_factory=dict)
+    memory_history: dict[str, MemoryHistory] = Field(default_factory=dict)
+    wafer_history: dict[str, WaferHistory] = Field(default_factory=dict)
     silicon: SiliconTable | None = None
 
 

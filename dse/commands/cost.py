@@ -22,6 +22,12 @@ def cost_command(
     chip: Annotated[str, typer.Argument(help="A chip: a name, or the path of a .toml file.")],
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    year: Annotated[
+        float | None,
+        typer.Option(
+            "--year", min=2015, max=2026.5, help="Of the prices of memory and wafers; the catalogue's: mid-2026."
+        ),
+    ] = None,
     constants: Annotated[int, typer.Option("--constants", min=0, max=1000, help="Constants that are listed.")] = 20,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
@@ -32,7 +38,7 @@ def cost_command(
     from dse.reporting.bill import bill_json, bill_lines
 
     found = open_catalogue(catalogue)
-    bill = bill_of(found, found.adopt("chip", chip), buyer, volume)
+    bill = bill_of(found, found.adopt("chip", chip), buyer, volume, year)
     if as_json:
         print_json(bill_json(bill))
         return

@@ -15,6 +15,7 @@ from dse.analysis.bill import BASES, Money, bill_of, money_of
 from dse.analysis.comparison import evaluate_candidate, job_of
 from dse.assumptions import Assumptions
 from dse.catalogue.build import build_assumptions, build_chips
+from dse.catalogue.history import TODAY, library_of_year
 from dse.hardware.chip import Chip
 from dse.hardware.cost import good_dies
 from dse.hardware.development import development_cost
@@ -151,6 +152,23 @@ def test_development_is_spread_over_the_volume(seed: int) -> None:
         same(np.asarray(found.price) - np.asarray(money(own).hardware.price), whole / volume)
         same(money(bought, economics__volume=volume).hardware.price, 1e4)
     same(money(own).hardware.make.development, 0.0)
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "gb200", "rtx-5090"])
+def test_prices_of_today_are_those_of_the_catalogue(name: str) -> None:
+    now, same_year = (bill_of(catalogue(), name, year=year) for year in (None, TODAY))
+    for basis in BASES:
+        assert same_year.totals[basis].total == pytest.approx(now.totals[basis].total, rel=1e-12)
+
+
+@given(year=st.floats(2017.0, TODAY))
+def test_a_price_lies_between_those_of_the_dates_around_it(year: float) -> None:
+    shelf = library_of_year(catalogue().library, year).shelves["memory"]
+    price = float(shelf.columns["price"][shelf.row("ddr5")]) * 1e9
+    dated = [(2023.0, 2.4), (2025.6, 4.0), (2025.9, 7.0), (2026.1, 14.1), (TODAY, 15.6)]
+    below = [one for date, one in dated if date <= year] or [2.4]
+    above = [one for date, one in dated if date >= year] or [15.6]
+    assert below[-1] * (1.0 - 1e-12) <= price <= above[0] * (1.0 + 1e-12)
 
 
 def test_a_network_costs_by_its_tiers() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders import assumptions, catalogue, change, chip
 
-from dse.analysis.bill import money_of
+from dse.analysis.bill import bill_of, money_of
 from dse.arrays import Number
 from dse.catalogue.build import build_assumptions
 from dse.economics import annuity, loan_interest, ownership
@@ -62,6 +62,16 @@ def test_bill_of_materials(name: str, parts: dict[str, float | tuple[float, floa
         low, high = ends(published)
         found = sum(float(getattr(made(name), part)) for part in label.split(" + "))
         assert low <= found <= high, label
+
+
+def test_a_gb200_at_the_prices_of_its_year() -> None:
+    """13,200 USD for a superchip of two and their shared processor memory (Silicon Analysts, Epoch 2024-25).
+
+    At the memory prices of 2026 the same packages cost half as much again: a bill without a date says nothing.
+    """
+    then, now = (bill_of(catalogue(), "gb200", year=year).totals["make_usd"].total for year in (2024.0, None))
+    assert then == pytest.approx(6600.0, rel=0.15)
+    assert now > 1.4 * then
 
 
 def test_price_of_a_dgx_h100() -> None:
