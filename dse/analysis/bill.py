@@ -13,9 +13,11 @@ from dse.assumptions import Assumptions
 from dse.catalogue import Catalogue
 from dse.catalogue.build import BUYER, build_assumptions, build_chips
 from dse.catalogue.history import library_of_year
+from dse.catalogue.library import Library
 from dse.catalogue.read import Entry
 from dse.economics import Ownership, Rate, hourly_rate, ownership
 from dse.evaluate import Hardware, hardware_of
+from dse.hardware.actuary import Carrier, packaged_dies, raw_die
 from dse.hardware.chip import Chip
 
 __all__ = ["BASES", "Bill", "Money", "Total", "bill_of", "money_of"]
@@ -53,13 +55,15 @@ class Total:
 class Bill:
     """A chip on every basis.
 
-    totals: by BASES; constants: those that move any of them, with what their two ends do to each total
+    academic_package: package and what assembly loses by the model of Chiplet Actuary, None where it has no such carrier
+    [USD]; totals: by BASES; constants: those that move any of them, with what their two ends do to each total
     (constants, 2 ends, bases), as ln of the ratio.
     """
 
     entry: Entry
     chip: Chip
     money: Money
+    academic_package: float | None
     totals: dict[str, Total]
     constants: list[Constant]
     effects: np.ndarray
@@ -122,4 +126,25 @@ def bill_of(
         low, high = spread(effects[:, :, place])
         total = float(table[0, place])
         totals[basis] = Total(total, total * low, total * high, parts[basis])
-    return Bill(entry, chip, money, totals, [constants[place] for place in moving], effects[moving])
+    return Bill(
+        entry=entry,
+        chip=chip,
+        money=money,
+        academic_package=academic_package(entry, chip, money, library),
+        totals=totals,
+        constants=[constants[place] for place in moving],
+        effects=effects[moving],
+    )
+
+
+def academic_package(entry: Entry, chip: Chip, money: Money, library: Library) -> float | None:
+    """Package, bad packages and the dies lost in them by Chiplet Actuary, without a price of the service [USD]."""
+    packages = library.shelves["package"]
+    named = packages.figures[packages.names[packages.row(str(entry.values["package.kind"]))]].get("carrier")
+    if named is None:
+        return None
+    carrier = Carrier(**library.shelves["carrier"].gather(str(named.value)))
+    area = float(money.hardware.die_area) / float(chip.package.dies)
+    die = raw_die(area, chip.process.wafer_price, chip.process.defect_density)
+    found = packaged_dies(chip.package.dies, area, die, carrier)
+    return float(found.raw_package + found.package_defects + found.wasted_dies)

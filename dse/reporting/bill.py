@@ -116,6 +116,10 @@ def market_lines(bill: Bill) -> Iterator[str]:
         dated = bill.entry.sources.get(cited.source)
         place = ", ".join(part for part in (cited.at, f"read {dated.date}" if dated else "", cited.kind) if part)
         yield f"  {label:<25} {significant(scale * float(cited.value))} {unit} ({place})"
+    if bill.academic_package is not None:
+        service = float(hardware.make.package) + float(hardware.make.assembly_loss)
+        academic = f"{significant(bill.academic_package)} by the academic model of Chiplet Actuary"
+        yield f"  package and its losses    {significant(service)} USD as a service; {academic}"
     yield f"  paid by this buyer        {significant(float(hardware.machine.chip))} USD"
 
 
