@@ -50,9 +50,9 @@ PriceBasisOption = Annotated[
 ]
 BuyerOption = Annotated[str, typer.Option("--buyer", help="Whose money it is: hyperscaler or neocloud.")]
 VolumeOption = Annotated[
-    float | None,
+    int | None,
     typer.Option(
-        "--volume", min=0, max=1e9, help="Chips over which development is spread, where no market price holds it."
+        "--volume", min=0, max=10**9, help="Chips over which development is spread, where no market price holds it."
     ),
 ]
 ChipsLimit = Annotated[

@@ -119,10 +119,10 @@ def test_break_even_agrees_with_evaluate_at_that_volume(tmp_path: Path) -> None:
     own.write_text(
         text.replace('name = "matx-one"', 'name = "mine"').replace('aliases = ["matx"', 'aliases = ["mine-x"')
     )
-    volume = str(found["break_even_chips"]["value"])
+    volume = str(round(found["break_even_chips"]["value"]))
     scored = document("evaluate", "--chip", str(own), *JOB, "--volume", volume)
     wanted = found["against_usd_per_million_output_tokens"]
-    assert scored["metrics"]["usd_per_million_output_tokens"] == pytest.approx(wanted, rel=1e-5)
+    assert scored["metrics"]["usd_per_million_output_tokens"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_break_even_that_never_comes_says_why() -> None:
