@@ -40,6 +40,8 @@ def report_command(
         run_validation(found, entry.path, table, folder, as_json)
     elif money is not None:
         run_money(found, entry.path, money, folder, as_json)
+    else:
+        run_silicon(found, folder, as_json)
 
 
 def run_validation(catalogue: Catalogue, recipe: Path, table: ValidationTable, folder: Path, as_json: bool) -> None:
@@ -73,6 +75,25 @@ def run_money(catalogue: Catalogue, recipe: Path, table: MoneyTable, folder: Pat
     for one in scores(figures):
         errors = f"median distance {one.median:.1%}, largest {one.largest:.1%}, bias {one.bias:.2f}"
         say(f"{one.kind}: {one.figures} figures, {errors}")
+    for path in made:
+        say(f"file: {path}")
+
+
+def run_silicon(catalogue: Catalogue, folder: Path, as_json: bool) -> None:
+    """Tables and figures of every chip as silicon, in a folder."""
+    from dataclasses import asdict
+
+    from dse.analysis.silicon import chips_with_silicon, examine
+    from dse.reporting.silicon import scores, write_silicon
+
+    examined = [examine(catalogue, name) for name in chips_with_silicon(catalogue)]
+    made = write_silicon(folder, examined)
+    if as_json:
+        print_json({"files": [str(path) for path in made], "summary": [asdict(one) for one in scores(examined)]})
+        return
+    for one in scores(examined):
+        errors = f"median error {100.0 * one.median:.1f} %, largest {100.0 * one.largest:.0f} %, bias {one.bias:.2f}"
+        say(f"{one.group}: {one.count}, {errors}")
     for path in made:
         say(f"file: {path}")
 

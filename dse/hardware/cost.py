@@ -8,9 +8,9 @@ from dse.arrays import Number, pytree
 from dse.assumptions import Economics, Silicon
 from dse.hardware.chip import Chip
 from dse.hardware.development import development_per_chip
-from dse.hardware.yields import dies_per_wafer, negative_binomial_yield, sellable_yield
+from dse.hardware.yields import DieKind, dies_per_wafer
 
-__all__ = ["MakeCost", "chip_price", "good_dies", "make_cost"]
+__all__ = ["MakeCost", "chip_price", "good_die_cost", "make_cost"]
 
 
 @pytree
@@ -37,43 +37,30 @@ class MakeCost:
         return self.manufacturing + self.development
 
 
-def good_dies(
-    count: Number, area: Number, wafer_price: Number, defect_density: Number, recovery: Number, silicon: Silicon
-) -> Number:
-    """Cost of the dies of one package, each tested on the wafer and good [USD].
+def good_die_cost(kind: DieKind, silicon: Silicon) -> Number:
+    """Cost of all dies of a kind in one package, each taken for good at probe [USD].
 
-    count: equal dies [1]; area: of all of them [mm2]; wafer_price [USD]; defect_density [1/mm2]; recovery: defective
-    dies that spares save [1]. (wafer + probe) / (n y) for each, Chiplet Actuary, DAC 2022, eq. 2-3.
+    (wafer + probe) / (n y), over the share of those taken for good that are (Chiplet Actuary, DAC 2022, eq. 4).
     """
-    one = jnp.where(area > 0.0, area / jnp.maximum(count, 1.0), silicon.scribe**2)
-    good = sellable_yield(negative_binomial_yield(one, defect_density, silicon.yield_alpha), recovery)
-    sites = dies_per_wafer(one, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
-    return count * (wafer_price + silicon.probe_cost) / (sites * good)
+    on_wafer = dies_per_wafer(kind.area, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
+    wafer = kind.process.wafer_price + silicon.probe_cost
+    return kind.count * wafer / (on_wafer * kind.sellable * silicon.known_good)
 
 
-def all_dies(chip: Chip, silicon: Silicon, die_area: Number) -> Number:
-    """Cost of the compute dies and of the base dies that may carry them, each on its node [USD]."""
-    package, process = chip.package, chip.process
-    compute, area = package.dies - package.base_dies, jnp.maximum(die_area - package.base_die_area, 0.0)
-    base = (package.base_dies, package.base_die_area, package.base_wafer_price, package.base_defect_density)
-    top = (compute, area, process.wafer_price, process.defect_density)
-    return good_dies(*top, package.defect_recovery, silicon) + good_dies(*base, package.defect_recovery, silicon)
-
-
-def make_cost(chip: Chip, silicon: Silicon, economics: Economics, die_area: Number) -> MakeCost:
+def make_cost(chip: Chip, silicon: Silicon, economics: Economics, kinds: tuple[DieKind, DieKind]) -> MakeCost:
     """Cost to make one package: known good dies, memory, package service, test, what bad assembly loses, development.
 
     C = (dies + memory + package + test) / assembly yield, as a package that fails takes its dies and its memory along
-    (Chiplet Actuary, DAC 2022, eq. 4-6). Dies that stand on base dies take no room of their own and are joined before
-    these are. die_area: all dies [mm2]; chip, silicon, economics: broadcastable.
+    (Chiplet Actuary, DAC 2022, eq. 4-6). Compute dies that stand on base dies take no room of their own and are joined
+    before these are. kinds: compute and base dies; chip, silicon, economics: broadcastable.
     """
-    package = chip.package
-    stacked = package.base_dies > 0.0
-    dies = all_dies(chip, silicon, die_area)
+    package, (compute, base) = chip.package, kinds
+    lying = 1.0 - chip.base.under * (base.count > 0.0)
+    dies = good_die_cost(compute, silicon) + good_die_cost(base, silicon)
+    joints = lying * compute.count + base.count + chip.memory.stacks
+    carried = lying * compute.count * compute.area + base.count * base.area
     memory = chip.memory.capacity * chip.memory.price
-    footprint = jnp.where(stacked, package.base_die_area, die_area) + chip.memory.stacks * silicon.stack_footprint
-    service = package.fixed_cost + package.cost_per_area * footprint
-    joints = jnp.where(stacked, package.base_dies, package.dies) + chip.memory.stacks
+    service = package.fixed_cost + package.cost_per_area * (carried + chip.memory.stacks * silicon.stack_footprint)
     lost = (dies + memory + service + package.test_cost) * (package.bond_yield**-joints - 1.0)
     return MakeCost(
         dies=dies,

@@ -17,9 +17,10 @@ from dse.assumptions import Assumptions
 from dse.catalogue.build import build_assumptions, build_chips
 from dse.catalogue.history import TODAY, library_of_year
 from dse.hardware.chip import Chip
-from dse.hardware.cost import good_dies
+from dse.hardware.cost import good_die_cost
 from dse.hardware.development import development_cost
 from dse.hardware.machine import link_cost
+from dse.hardware.yields import DieKind
 
 MONEY = jax.jit(money_of)
 SEED = st.integers(0, 2**32 - 1)
@@ -31,7 +32,8 @@ CHIP_USD = {
     "far_memory": ("price",),
     "scale_up": ("adapter_price", "cable_price", "switch_price"),
     "scale_out": ("adapter_price", "cable_price", "switch_price"),
-    "package": ("cost_per_area", "fixed_cost", "test_cost", "base_wafer_price"),
+    "package": ("cost_per_area", "fixed_cost", "test_cost"),
+    "base__process": ("wafer_price",),
     "development": ("design", "masks", "intellectual_property"),
     "price": ("buy", "rent", "host"),
 }
@@ -103,15 +105,14 @@ def test_a_buyer_pays_between_cost_and_price(seed: int, share: float) -> None:
     assert (paid >= np.minimum(make, price) * (1.0 - 1e-12)).all()
 
 
-@given(area=st.floats(20.0, 800.0), defects=st.floats(0.0, 0.005))
-def test_yield_is_applied(area: float, defects: float) -> None:
-    """A good die costs a site of the wafer over the share that is good; without defects it is the site."""
+@given(area=st.floats(20.0, 800.0), sellable=st.floats(0.05, 1.0), count=st.integers(1, 12))
+def test_yield_is_applied(area: float, sellable: float, count: int) -> None:
+    """A good die costs a site of the wafer over the share that is good."""
     silicon = assumptions().silicon
-    site = float(good_dies(1.0, area, 1e4, 0.0, 0.0, silicon))
-    share = (1.0 + area * defects / float(silicon.yield_alpha)) ** -float(silicon.yield_alpha)
-    same(good_dies(1.0, area, 1e4, defects, 0.0, silicon), site / share)
-    same(good_dies(1.0, area, 1e4, defects, 1.0, silicon), site)
-    same(good_dies(3.0, 3.0 * area, 1e4, defects, 0.0, silicon), 3.0 * site / share)
+    kind = DieKind(count=1.0, area=area, defect_free=1.0, sellable=1.0, process=chip("h100-sxm").process)
+    site = float(good_die_cost(kind, silicon))
+    same(good_die_cost(change(kind, sellable=sellable), silicon), site / sellable)
+    same(good_die_cost(change(kind, count=float(count)), silicon), count * site)
 
 
 @seeds(5)
@@ -124,19 +125,13 @@ def test_perfect_assembly_loses_nothing(seed: int) -> None:
     assert (np.asarray(worse.assembly_loss) > np.asarray(money(chips).hardware.make.assembly_loss)).all()
 
 
-def test_base_dies_on_the_same_node_cost_as_any_others() -> None:
-    """Four of eight equal dies called base dies: the same dies, less interposer under them."""
-    eight = change(chip("b200-sxm"), package__dies=8.0, package__published_die_area=1600.0)
-    stacked = change(
-        eight,
-        package__base_dies=4.0,
-        package__base_die_area=800.0,
-        package__base_wafer_price=eight.process.wafer_price,
-        package__base_defect_density=eight.process.defect_density,
-    )
-    plain, other = (money(one).hardware.make for one in (eight, stacked))
-    same(other.dies, plain.dies)
-    assert float(other.package) < float(plain.package)
+def test_compute_dies_on_base_dies_need_no_room_of_their_own() -> None:
+    """The same dies beside and on base dies: a smaller package with fewer joints."""
+    beside = change(chip("mi300x"), base__under=0.0)
+    plain, stacked = (money(one).hardware.make for one in (beside, chip("mi300x")))
+    assert float(stacked.dies) == pytest.approx(float(plain.dies), rel=0.01)
+    assert float(stacked.package) < float(plain.package)
+    assert float(stacked.assembly_loss) < float(plain.assembly_loss)
 
 
 @seeds(5)
