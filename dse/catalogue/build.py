@@ -254,7 +254,7 @@ def build_traffic(values: Mapping[str, Column]) -> Traffic:
 
 
 def build_assumptions(
-    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | None = None
+    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | int | None = None
 ) -> Assumptions:
     """Silicon, economics and serving; CatalogueError for unknown names.
 
@@ -270,7 +270,7 @@ def build_assumptions(
     given: dict[str, Numbers] = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
     given |= library.shelves["buyer"].gather(buyer)
     if volume is not None:
-        given["volume"] = volume
+        given["volume"] = float(volume)
     built = Assumptions(
         silicon=Silicon(**{name: number_of(library.silicon, name) for name in Silicon.__dataclass_fields__}),
         economics=Economics(

@@ -79,10 +79,10 @@ class RankingRow:
 
     price_source: 'market' or 'modelled'; price_basis: on which its dollars are; usd_per_million and usd_per_hour (one
     chip) on that basis; usd_per_million_modelled: the same with the prices that follow from its cost; value: of the
-    objective [base units]; relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of
-    chips, a prefill pool of its own being an average; deployment_usd: price of those chips; on_front: nothing is better
-    in all objectives; usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it is better
-    than the first.
+    objective [base units]; relative: how many times better the first is by it; decode_chips, prefill_chips: the pools
+    of chips, a prefill pool of its own being an average; deployment_usd: price of those chips; on_front: nothing is
+    better in all objectives; usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it
+    is better than the first.
     """
 
     rank: int
