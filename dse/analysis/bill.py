@@ -104,7 +104,7 @@ def spread(effects: np.ndarray) -> tuple[float, float]:
 
 
 def bill_of(
-    catalogue: Catalogue, name: str, buyer: str = BUYER, volume: float | None = None, year: float | None = None
+    catalogue: Catalogue, name: str, buyer: str = BUYER, volume: float | int | None = None, year: float | None = None
 ) -> Bill:
     """The bill of a chip of the catalogue; CatalogueError for an unknown chip or buyer.
 

@@ -111,7 +111,7 @@ def job_of(
     objective: str = OBJECTIVES[0],
     most_chips: int = 1024,
     buyer: str = BUYER,
-    volume: float | None = None,
+    volume: float | int | None = None,
 ) -> Job:
     """The job by names of the catalogue; CatalogueError for unknown ones."""
     transformer = build_transformer(catalogue.entry("transformer", model).values)

@@ -279,7 +279,7 @@ def build_traffic(values: Mapping[str, Column]) -> Traffic:
 
 
 def build_assumptions(
-    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | None = None
+    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | int | None = None
 ) -> Assumptions:
     """Silicon, economics and serving; CatalogueError for unknown names.
 
@@ -295,7 +295,7 @@ def build_assumptions(
     given: dict[str, Numbers] = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
     given |= library.shelves["buyer"].gather(buyer)
     if volume is not None:
-        given["volume"] = volume
+        given["volume"] = float(volume)
     built = Assumptions(
         silicon=silicon_of(library),
         economics=Economics(
