@@ -69,6 +69,7 @@ def test_large_batches_reach_the_peak_and_long_contexts_the_bandwidth(name: str)
         **{f"execution__{key}": 0.0 for key in ("operator_time", "step_time", "sequence_time", "collective_time")},
         **{f"execution__{key}": 1.0 for key in ("matrix_efficiency", "memory_efficiency", "expert_imbalance")},
         execution__grouped_overhead=0.0,
+        matrix__sustained=1.0,
         matrix__units=1.0,
         matrix__rows=16.0,
         matrix__columns=16.0,
