@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from dse.commands import bench, catalogue, evaluate, reports, studies, validate
+from dse.commands import bench, catalogue, evaluate, reports, silicon, studies, validate
 
 __all__ = ["app", "main"]
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 catalogue.add_to(app)
 evaluate.add_to(app)
+silicon.add_to(app)
 studies.add_to(app)
 reports.add_to(app)
 validate.add_to(app)

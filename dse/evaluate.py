@@ -8,10 +8,13 @@ import jax.numpy as jnp
 from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.economics import Ownership, Rate, hourly_rate, ownership
-from dse.hardware.area import Area, Edge, area_of, edge_of, silicon_area
+from dse.hardware.area import Area, FloorPlan, floor_plan, link_bandwidth
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
+from dse.hardware.dies import Dies, Edge, edge_of, paid_dies
 from dse.hardware.power import EventEnergy, event_energy, static_power
+from dse.hardware.voltage import at_voltage, clock_ratio
+from dse.hardware.yields import DieKind, die_kinds
 from dse.timing.inference import (
     Lengths,
     Pass,
@@ -36,7 +39,7 @@ __all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
 class Limits:
     """How far each limit is exceeded, need over limit minus one; feasible when none is above zero [1].
 
-    The first six are the chip's, the others the mapping's.
+    The first seven are the chip's, the others the mapping's.
     """
 
     die_area: Number
@@ -45,6 +48,7 @@ class Limits:
     sram_bandwidth: Number
     power_density: Number
     idle_power: Number
+    rack_power: Number
     memory: Number
     layout: Number
     time_to_first_token: Number
@@ -66,6 +70,7 @@ class Limits:
         return sum(jnp.maximum(value, 0.0) for value in jax.tree.leaves(self))
 
 
+EDGE_ROUNDING = 1e-4
 LIMITS = tuple(Limits.__dataclass_fields__)
 
 
@@ -73,14 +78,21 @@ LIMITS = tuple(Limits.__dataclass_fields__)
 class Hardware:
     """All that follows from the chip alone, computed once per design."""
 
-    area: Area
+    plan: FloorPlan
     edge: Edge
+    dies: Dies
+    kinds: tuple[DieKind, DieKind]
     die_area: Number
     energy: EventEnergy
     static_power: Number
     make: MakeCost
     price: Number
     peak: Number
+
+    @property
+    def area(self) -> Area:
+        """Modelled parts of the dies [mm2]."""
+        return self.plan.area
 
 
 @pytree
@@ -116,21 +128,24 @@ class Metrics:
 
 
 def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
-    """Area, edge, energy, cost and price of a chip, from its architecture."""
+    """Area, edge, energy, cost and price of a chip, from its architecture; its peak at its supply voltage."""
     silicon = assumptions.silicon
-    area = area_of(chip, silicon)
-    die_area = silicon_area(chip, area)
-    make = make_cost(chip, silicon, die_area)
-    unit = chip.matrix
+    plan = floor_plan(chip, silicon)
+    dies, area = paid_dies(chip, plan.dies), plan.area
+    kinds = die_kinds(chip, silicon, plan, dies)
+    make = make_cost(chip, silicon, kinds)
+    unit, clock = chip.matrix, chip.matrix.clock * clock_ratio(chip.process, silicon)
     return Hardware(
-        area=area,
-        edge=edge_of(chip, silicon, die_area),
-        die_area=die_area,
-        energy=event_energy(chip, silicon),
-        static_power=static_power(chip, area),
+        plan=plan,
+        edge=edge_of(chip, silicon, dies, link_bandwidth(chip)),
+        dies=dies,
+        kinds=kinds,
+        die_area=dies.total,
+        energy=event_energy(chip, silicon, area),
+        static_power=static_power(chip, silicon, area),
         make=make,
         price=chip_price(chip, make.total),
-        peak=2.0 * unit.units * unit.rows * unit.columns * unit.clock * chip.numerics.rate,
+        peak=2.0 * unit.units * unit.rows * unit.columns * clock * chip.numerics.rate,
     )
 
 
@@ -142,17 +157,25 @@ def layout_excess(model: Transformer, mapping: Mapping) -> Number:
 
 
 def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
-    """Excess over the limits of die, package, edge and power [1]."""
-    package, edge, sram = chip.package, hardware.edge, chip.sram
+    """Excess over the limits of die, package, edge and power [1].
+
+    Compute dies that stand on base dies share their footprint, on the package and under the cold plate. A die that the
+    model pads until its edge suffices needs exactly the edge that it has: rounding is not held against it.
+    """
+    package, edge, sram, dies = chip.package, hardware.edge, chip.sram, hardware.dies
+    footprint = jnp.where(chip.base.dies * chip.base.under > 0, dies.base, dies.total)
+    largest = jnp.maximum(hardware.kinds[0].area, hardware.kinds[1].area)
     on_edge = (edge.memory + edge.links + edge.die_to_die) / edge.available
     on_memory_edge = edge.memory / edge.available_to_memory
+    rack = package.rack_chips * package.power_limit * chip.price.server_power_ratio
     return {
-        "die_area": hardware.die_area / package.dies / package.die_area_limit - 1.0,
-        "silicon_area": hardware.die_area / package.silicon_limit - 1.0,
-        "die_edge": jnp.maximum(on_edge, on_memory_edge) - 1.0,
+        "die_area": largest / package.die_area_limit - 1.0,
+        "silicon_area": footprint / package.silicon_limit - 1.0,
+        "die_edge": jnp.maximum(on_edge, on_memory_edge) - 1.0 - EDGE_ROUNDING,
         "sram_bandwidth": sram.bandwidth / (sram.capacity * chip.style.sram_bandwidth_density) - 1.0,
-        "power_density": package.power_limit / hardware.die_area / package.power_density_limit - 1.0,
+        "power_density": package.power_limit / footprint / package.power_density_limit - 1.0,
         "idle_power": hardware.static_power / package.power_limit - 1.0,
+        "rack_power": rack / package.rack_power - 1.0,
     }
 
 
@@ -220,6 +243,7 @@ def evaluate(
     vmap apply. What depends on the chip or on the mapping alone is computed once and broadcast.
     """
     hardware = hardware_of(chip, assumptions)
+    chip = at_voltage(chip, assumptions.silicon)
     lengths = lengths_of(traffic, transformer)
     prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
     transfer = handover(chip, mapping, held)

@@ -23,37 +23,39 @@ __all__ = [
     "split_quantity",
 ]
 
-Exponents = tuple[int, int, int, int, int, int, int]
+Exponents = tuple[int, int, int, int, int, int, int, int]
 
-# Exponents of (byte, second, joule, mm, USD, FLOP, token); the name of a dimension is its base unit.
+# Exponents of (byte, second, joule, mm, USD, FLOP, token, volt); the name of a dimension is its base unit.
 DIMENSIONS: dict[str, Exponents] = {
-    "1": (0, 0, 0, 0, 0, 0, 0),
-    "tokens": (0, 0, 0, 0, 0, 0, 1),
-    "bytes": (1, 0, 0, 0, 0, 0, 0),
-    "bytes/s": (1, -1, 0, 0, 0, 0, 0),
-    "bytes/mm2": (1, 0, 0, -2, 0, 0, 0),
-    "bytes/s/mm": (1, -1, 0, -1, 0, 0, 0),
-    "bytes/s/mm2": (1, -1, 0, -2, 0, 0, 0),
-    "s": (0, 1, 0, 0, 0, 0, 0),
-    "1/s": (0, -1, 0, 0, 0, 0, 0),
-    "W": (0, -1, 1, 0, 0, 0, 0),
-    "W/mm2": (0, -1, 1, -2, 0, 0, 0),
-    "J": (0, 0, 1, 0, 0, 0, 0),
-    "J/byte": (-1, 0, 1, 0, 0, 0, 0),
-    "J/FLOP": (0, 0, 1, 0, 0, -1, 0),
-    "mm": (0, 0, 0, 1, 0, 0, 0),
-    "mm2": (0, 0, 0, 2, 0, 0, 0),
-    "1/mm2": (0, 0, 0, -2, 0, 0, 0),
-    "mm2/(byte/s)": (-1, 1, 0, 2, 0, 0, 0),
-    "USD": (0, 0, 0, 0, 1, 0, 0),
-    "USD/byte": (-1, 0, 0, 0, 1, 0, 0),
-    "USD/mm2": (0, 0, 0, -2, 1, 0, 0),
-    "USD/s": (0, -1, 0, 0, 1, 0, 0),
-    "USD/(byte/s)": (-1, 1, 0, 0, 1, 0, 0),
-    "USD/J": (0, 0, -1, 0, 1, 0, 0),
-    "USD/W": (0, 1, -1, 0, 1, 0, 0),
-    "FLOP": (0, 0, 0, 0, 0, 1, 0),
-    "FLOP/s": (0, -1, 0, 0, 0, 1, 0),
+    "1": (0, 0, 0, 0, 0, 0, 0, 0),
+    "tokens": (0, 0, 0, 0, 0, 0, 1, 0),
+    "bytes": (1, 0, 0, 0, 0, 0, 0, 0),
+    "bytes/s": (1, -1, 0, 0, 0, 0, 0, 0),
+    "bytes/mm2": (1, 0, 0, -2, 0, 0, 0, 0),
+    "bytes/s/mm": (1, -1, 0, -1, 0, 0, 0, 0),
+    "bytes/s/mm2": (1, -1, 0, -2, 0, 0, 0, 0),
+    "s": (0, 1, 0, 0, 0, 0, 0, 0),
+    "1/s": (0, -1, 0, 0, 0, 0, 0, 0),
+    "W": (0, -1, 1, 0, 0, 0, 0, 0),
+    "W/mm2": (0, -1, 1, -2, 0, 0, 0, 0),
+    "J": (0, 0, 1, 0, 0, 0, 0, 0),
+    "J/mm2": (0, 0, 1, -2, 0, 0, 0, 0),
+    "V": (0, 0, 0, 0, 0, 0, 0, 1),
+    "J/byte": (-1, 0, 1, 0, 0, 0, 0, 0),
+    "J/FLOP": (0, 0, 1, 0, 0, -1, 0, 0),
+    "mm": (0, 0, 0, 1, 0, 0, 0, 0),
+    "mm2": (0, 0, 0, 2, 0, 0, 0, 0),
+    "1/mm2": (0, 0, 0, -2, 0, 0, 0, 0),
+    "mm2/(byte/s)": (-1, 1, 0, 2, 0, 0, 0, 0),
+    "USD": (0, 0, 0, 0, 1, 0, 0, 0),
+    "USD/byte": (-1, 0, 0, 0, 1, 0, 0, 0),
+    "USD/mm2": (0, 0, 0, -2, 1, 0, 0, 0),
+    "USD/s": (0, -1, 0, 0, 1, 0, 0, 0),
+    "USD/(byte/s)": (-1, 1, 0, 0, 1, 0, 0, 0),
+    "USD/J": (0, 0, -1, 0, 1, 0, 0, 0),
+    "USD/W": (0, 1, -1, 0, 1, 0, 0, 0),
+    "FLOP": (0, 0, 0, 0, 0, 1, 0, 0),
+    "FLOP/s": (0, -1, 0, 0, 0, 1, 0, 0),
 }
 
 # Unit -> size in the base unit; within a dimension from small to large, as `readable` picks the largest that fits.
@@ -91,6 +93,8 @@ UNITS: dict[str, dict[str, float]] = {
         "kWh": 3.6e6,
         "MWh": 3.6e9,
     },
+    "J/mm2": {"pJ/mm2": 1e-12, "J/mm2": 1.0},
+    "V": {"mV": 1e-3, "V": 1.0},
     "J/byte": {"fJ/bit": 8e-15, "pJ/B": 1e-12, "pJ/bit": 8e-12, "nJ/B": 1e-9, "J/B": 1.0},
     "J/FLOP": {"fJ/FLOP": 1e-15, "pJ/FLOP": 1e-12, "J/FLOP": 1.0},
     "mm": {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3},
@@ -191,6 +195,7 @@ meter = [length] = m
 usd = [money] = USD
 flop = [operation] = FLOP
 token = [token] = _ = tokens
+volt = [potential] = V
 percent = 0.01 = %
 defect = 1 = _ = defects
 wafer = 1
@@ -317,6 +322,6 @@ def resolve_with_pint(unit: str) -> tuple[float, Exponents]:
     powers = {str(name).strip("[]"): power for name, power in dict(root.dimensionality).items()}
     # The registry measures length in metres; ours is the millimetre.
     scale = float(getattr(quantity, "magnitude", quantity)) * size * 1000.0 ** powers.get("length", 0)
-    order = ("information", "time", "energy", "length", "money", "operation", "token")
+    order = ("information", "time", "energy", "length", "money", "operation", "token", "potential")
     exponents: Any = tuple(int(powers.get(name, 0)) for name in order)
     return scale, exponents

@@ -141,7 +141,7 @@ def neutral(base: Chip) -> Chip:
         execution__expert_imbalance=1.0,
         execution__grouped_overhead=0.0,
         matrix__sustained=1.0,
-        package__power_limit=1e9,
+        package__power_limit=1e18,
     )
 
 

@@ -43,6 +43,30 @@ from dse.catalogue.locate import SHELVES
         ("split", "[matrix]", "split = 7", ["matrix.split: must divide matrix.rows"]),
         ("resident_share", "[sram]", "resident_share = 1.5", ["sram.resident_share: is out of range", "from 0 to 1"]),
         ("kind", "[far_memory]", 'kind = "ddr5"', ["far_memory.capacity: missing", "far_memory.bandwidth: missing"]),
+        (
+            "node",
+            "[process]",
+            'node = { value = "16nm", kind = "assumed", note = "x" }',
+            ["memory.kind: has no interface in 16nm", "'hbm3'", "take an older memory"],
+        ),
+        (
+            "node",
+            "[process]",
+            'node = "5nm"\nvoltage = "0.2 V"',
+            ["process.voltage: is outside what 5nm works at", "200 mV", "leave it out"],
+        ),
+        (
+            "die_area",
+            "[package]",
+            'die_area = { value = "900 mm2", kind = "assumed", note = "x" }',
+            ["package.die_area: a die is larger than package 'cowos-s' can be made of", "900 mm2", "at most 858 mm2"],
+        ),
+        (
+            "die_area",
+            "[package]",
+            'die_area = { value = "3000 mm2", kind = "assumed", note = "x" }',
+            ["the dies are more than package 'cowos-s' can hold", "take another package"],
+        ),
         ("kind", "[scale_up]", 'kind = "none"', ["scale_up.bandwidth: stands beside scale_up.kind = 'none'"]),
     ],
 )

@@ -29,6 +29,7 @@ __all__ = ["PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "
 T = TypeVar("T")
 PRICE_BASES = ("make", "buy", "rent", "tco")
 NO_LIMIT = 1e9
+YIELD_WEIGHTS = ("yield_negative_binomial", "yield_poisson", "yield_murphy", "yield_seeds")
 
 
 class Columns:
@@ -66,16 +67,18 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
     shelves = library.shelves
     arithmetic = arithmetic_of(columns, library)
     chip = parts.Chip(
-        process=parts.Process(**shelves["process"].gather(given.names("process.node"))),
+        process=process_of(given, library, "process.node"),
         style=parts.Style(**shelves["style"].gather(given.names("style"))),
         matrix=matrix_of(given, arithmetic.area_ratio, library),
         vector_lanes=given.number("vector_lanes"),
-        sram=fields_of(parts.Sram, given, "sram"),
+        double_lanes=given.number("double_lanes", 0.0),
+        sram=sram_of(given),
         memory=memory_of(given, library),
         far_memory=far_memory_of(given, library),
         scale_up=link_of(given, library, "scale_up"),
         scale_out=link_of(given, library, "scale_out"),
         package=package_of(given, library),
+        base=base_of(given, library),
         numerics=arithmetic.numerics,
         execution=execution_of(given, library),
         price=price_of(given, library),
@@ -89,15 +92,28 @@ def as_arrays(tree: T) -> T:
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, dtype=np.float64), shape), tree)
 
 
-def fields_of(part: type[T], given: Columns, table: str) -> T:
-    """A part of the chip whose fields are the keys of a table, one to one."""
-    return part(**{name: given.number(f"{table}.{name}") for name in getattr(part, "__dataclass_fields__")})  # noqa: B009
+def process_of(given: Columns, library: Library, path: str) -> parts.Process:
+    """The node named at a path, at the supply voltage of the chip, which defaults to the nominal one of the node."""
+    node = library.shelves["process"].gather(given.names(path))
+    fields = {name: node[name] for name in leaf_names(parts.Process) if name != "voltage"}
+    return parts.Process(**fields, voltage=given.number("process.voltage", node["nominal_voltage"]))
+
+
+def sram_of(given: Columns) -> parts.Sram:
+    """On-chip memory."""
+    stated = ("capacity", "bandwidth", "local", "resident_share", "weight_priority")
+    return parts.Sram(**{name: given.number(f"sram.{name}") for name in stated}, spare=given.number("sram.spare", 0.0))
 
 
 def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.MatrixUnits:
     """The matrix units, with the silicon of a cell over that of a bf16 cell [1]."""
-    sizes = {name: given.number(f"matrix.{name}") for name in ("units", "rows", "columns", "split", "clock")}
-    return parts.MatrixUnits(**sizes, area_ratio=area_ratio, sustained=sustained_of(given, library))
+    return parts.MatrixUnits(
+        **{name: given.number(f"matrix.{name}") for name in ("units", "rows", "columns", "split", "clock")},
+        spare_units=given.number("matrix.spare_units", 0.0),
+        units_per_core=given.number("matrix.units_per_core", 1.0),
+        area_ratio=area_ratio,
+        sustained=sustained_of(given, library),
+    )
 
 
 def sustained_of(given: Columns, library: Library) -> Numbers:
@@ -116,6 +132,7 @@ def memory_of(given: Columns, library: Library) -> parts.Memory:
     stacks = given.number("memory.stacks", 0.0) * present
     return parts.Memory(
         stacks=stacks,
+        spare_stacks=given.number("memory.spare_stacks", 0.0) * present,
         capacity=given.number("memory.capacity", stacks * kind["capacity"]) * present,
         bandwidth=given.number("memory.bandwidth", stacks * kind["bandwidth"]) * present,
         **{key: kind[key] for key in ("energy", "phy_area", "controller_area", "shoreline", "price", "idle_power")},
@@ -148,6 +165,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
         tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
         energy=kind["energy"],
         price=kind["price"],
+        controller_area=kind["controller_area"],
     )
 
 
@@ -164,6 +182,19 @@ def package_of(given: Columns, library: Library) -> parts.Package:
         dies=given.number("package.dies"),
         power_limit=given.number("package.tdp"),
         published_die_area=given.number("package.die_area", 0.0),
+        rack_chips=given.number("rack.chips", 1.0),
+        rack_power=given.number("rack.power", NO_LIMIT),
+    )
+
+
+def base_of(given: Columns, library: Library) -> parts.BaseDies:
+    """Dies of a second kind, in the node of the compute dies where there are none."""
+    path = "base.node" if "base.node" in given.values else "process.node"
+    return parts.BaseDies(
+        dies=given.number("base.dies", 0.0),
+        under=given.number("base.under", 0.0),
+        process=process_of(given, library, path),
+        published_die_area=given.number("base.die_area", 0.0),
     )
 
 
@@ -253,7 +284,7 @@ def build_assumptions(library: Library, price_basis: str = "tco") -> Assumptions
     economics, serving = section(library.economics, "economics"), section(library.economics, "serving")
     basis = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
     built = Assumptions(
-        silicon=Silicon(**{name: number_of(library.silicon, name) for name in Silicon.__dataclass_fields__}),
+        silicon=silicon_of(library),
         economics=Economics(
             **basis,
             **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in basis},
@@ -261,3 +292,11 @@ def build_assumptions(library: Library, price_basis: str = "tco") -> Assumptions
         serving=Serving(**{name: number_of(serving, name) for name in Serving.__dataclass_fields__}),
     )
     return as_arrays(built)
+
+
+def silicon_of(library: Library) -> Silicon:
+    """Coefficients of silicon; the yield model that is named gets the weight 1, the others none."""
+    named = str(library.silicon["yield_model"].value).replace("-", "_")
+    weights = {name: float(name == f"yield_{named}") for name in leaf_names(Silicon) if name in YIELD_WEIGHTS}
+    numbers = {name: number_of(library.silicon, name) for name in leaf_names(Silicon) if name not in YIELD_WEIGHTS}
+    return Silicon(**numbers, **weights)

@@ -157,6 +157,7 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
         yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
     yield from peak_faults(entry)
     yield from stack_faults(entry, names)
+    yield from silicon_faults(entry, names)
 
 
 def peak_faults(entry: Entry) -> Iterator[Problem]:
@@ -183,6 +184,63 @@ def stack_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     if given and abs(given - expected) > STACK_TOLERANCE * given and not figure.note:
         rule = f"differs from stacks x {kind} = {units.readable(expected, 'bytes/s')} by more than 10 % without a note"
         yield Problem(rule, str(entry.path), "memory.bandwidth", units.readable(given, "bytes/s"))
+
+
+def silicon_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """What cannot be made: a supply outside the node's, a memory that the node or the package cannot hold."""
+    yield from voltage_faults(entry, names)
+    yield from memory_node_faults(entry, names)
+    yield from package_faults(entry, names)
+
+
+def known_row(entry: Entry, names: Names, path: str, what: str) -> dict[str, float]:
+    """The numbers of the technology that a path names; none when it names none."""
+    shelf, name = names.shelf(what), str(entry.values.get(path, ""))
+    return {key: float(column[shelf.row(name)]) for key, column in shelf.columns.items()} if name in shelf.rows else {}
+
+
+def voltage_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """A supply voltage at which the node does not work."""
+    node, given = known_row(entry, names, "process.node", "process"), fixed_number(entry, "process.voltage")
+    if given and node and not node["lowest_voltage"] <= given <= node["highest_voltage"]:
+        low, high = (units.readable(node[key], "V") for key in ("lowest_voltage", "highest_voltage"))
+        rule = f"is outside what {entry.values['process.node']} works at"
+        way_out = "leave it out for the nominal voltage"
+        yield Problem(
+            rule, str(entry.path), "process.voltage", units.readable(given, "V"), f"{low} to {high}", way_out=way_out
+        )
+
+
+def memory_node_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """A memory for which there is no interface in the node of the dies that it is joined to."""
+    holder = "base.node" if "base.node" in entry.values else "process.node"
+    memory, node = known_row(entry, names, "memory.kind", "memory"), known_row(entry, names, holder, "process")
+    if memory and node and fixed_number(entry, "memory.stacks") and node["feature_size"] > memory["oldest_node"]:
+        newest = units.readable(memory["oldest_node"], "mm")
+        rule = f"has no interface in {entry.values[holder]}: none older than {newest} was made"
+        way_out = "take an older memory, a newer node, or base dies in one"
+        yield Problem(rule, str(entry.path), "memory.kind", repr(entry.values["memory.kind"]), way_out=way_out)
+
+
+def package_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Dies that the package cannot hold, by their stated area or the sites that they need."""
+    package, file = known_row(entry, names, "package.kind", "package"), str(entry.path)
+    area, base = fixed_number(entry, "package.die_area"), fixed_number(entry, "base.die_area")
+    dies, under = fixed_number(entry, "package.dies"), bool(entry.values.get("base.under", False))
+    if not package or not area or not dies:
+        return
+    largest, held = (area - base) / dies, base if under and base else area
+    kind = entry.values["package.kind"]
+    for rule, value, key in (
+        (f"a die is larger than package {kind!r} can be made of", largest, "die_area_limit"),
+        (f"the dies are more than package {kind!r} can hold", held, "silicon_limit"),
+    ):
+        if value > package[key] * (1.0 + 1e-9):
+            limit = units.readable(package[key], "mm2")
+            way_out = "take another package, more and smaller dies, or base dies under them"
+            yield Problem(
+                rule, file, "package.die_area", units.readable(value, "mm2"), f"at most {limit}", way_out=way_out
+            )
 
 
 def space_faults(entry: Entry, names: Names) -> Iterator[Problem]:

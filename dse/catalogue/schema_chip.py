@@ -17,6 +17,7 @@ from dse.catalogue.declarations import (
     Document,
     DollarRate,
     Dollars,
+    Flag,
     FormatName,
     Share,
     Table,
@@ -28,15 +29,17 @@ from dse.catalogue.fields import Figure, Spec
 
 
 class ProcessTable(Table):
-    """Where it is made."""
+    """Where it is made; voltage: supply that it runs at, the nominal one of the node when absent."""
 
     node: Annotated[Figure, name_of("process")]
+    voltage: Annotated[Figure, Spec("V", high=2.0, above=True)] | None = None
 
 
 class MatrixTable(Table):
     """Matrix arithmetic; rates: every natively multiplied format over the native one; peaks: of the native one.
 
     measured_peak: of the best product of any shape, on the vendor's own kernels.
+    spare_units: on the dies beside those that are sold; units_per_core: fed by one scheduler.
     """
 
     units: CitedCount
@@ -48,6 +51,8 @@ class MatrixTable(Table):
     rates: dict[str, Annotated[Figure, Spec(high=64)]]
     published_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
     measured_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
+    spare_units: CitedCountOrZero | None = None
+    units_per_core: CitedCount | None = None
 
 
 class SramTable(Table):
@@ -58,13 +63,15 @@ class SramTable(Table):
     local: Bytes
     resident_share: Share
     weight_priority: Share
+    spare: Bytes | None = None
 
 
 class MemoryTable(Table):
-    """Main memory beside the die; only `kind` where there is none."""
+    """Main memory beside the die; only `kind` where there is none; spare_stacks: interfaces without a stack."""
 
     kind: Annotated[Figure, name_of("memory")]
     stacks: CitedCountOrZero | None = None
+    spare_stacks: CitedCountOrZero | None = None
     capacity: Bytes | None = None
     bandwidth: ByteRate | None = None
 
@@ -87,13 +94,39 @@ class LinkTable(Table):
     domain: Count | None = None
 
 
+class BaseTable(Table):
+    """Dies of a second kind that hold shared memory and interfaces; die_area: all of them together.
+
+    under: whether the compute dies stand on them.
+    """
+
+    dies: CitedCount
+    node: Annotated[Figure, name_of("process")]
+    under: Flag
+    die_area: Area | None = None
+
+
+class RackTable(Table):
+    """How many chips share a rack, and what it feeds and cools."""
+
+    chips: CitedCount
+    power: Watts
+
+
 class PackageTable(Table):
-    """What holds the dies; die_area: all of them together."""
+    """What holds the dies; dies: compute dies; die_area: all dies together, base dies included.
+
+    die: its maker's name for it, by which products of one die are known; whole_system: whether processors, video and
+    the like share it; full_load: power measured, or provided for, at full load where that is not the tdp.
+    """
 
     kind: Annotated[Figure, name_of("package")]
     dies: CitedCount
+    die: Annotated[Figure, name_of()] | None = None
     die_area: Area | None = None
+    whole_system: Flag | None = None
     tdp: Watts
+    full_load: Watts | None = None
 
 
 class NumericsTable(Table):
@@ -121,6 +154,7 @@ class ChipBody(Document):
     software: Annotated[Figure, name_of("software")]
     style: Annotated[Figure, name_of("style")]
     vector_lanes: CitedCountOrZero
+    double_lanes: CitedCountOrZero | None = None
     process: ProcessTable
     matrix: MatrixTable
     sram: SramTable
@@ -129,6 +163,8 @@ class ChipBody(Document):
     scale_up: LinkTable
     scale_out: LinkTable
     package: PackageTable
+    base: BaseTable | None = None
+    rack: RackTable | None = None
     numerics: NumericsTable
     price: PriceTable
 

@@ -10,7 +10,7 @@ from dse.catalogue.declarations import Document, Table, Words, name_of
 from dse.catalogue.errors import FieldError, Problem
 from dse.catalogue.fields import Figure
 
-__all__ = ["ReportDocument", "StudyTable", "ValidationTable"]
+__all__ = ["ReportDocument", "SiliconTable", "StudyTable", "ValidationTable"]
 
 
 class StudyTable(Table):
@@ -37,18 +37,27 @@ class ValidationTable(Table):
     left_out: Annotated[tuple[Literal["nothing", "chip", "model", "machine", "chip-model"], ...], Field(min_length=1)]
 
 
+class SiliconTable(Table):
+    """Chips as silicon beside what is published of them; chips: all of the catalogue."""
+
+    chips: Literal["all"]
+
+
 class ReportDocument(Document):
-    """How a committed result is made again: by a study, or by a validation."""
+    """How a committed result is made again: by a study, a validation, or by looking at silicon."""
 
     title: Words
     study: StudyTable | None = None
     validation: ValidationTable | None = None
+    silicon: SiliconTable | None = None
 
     @model_validator(mode="after")
     def one_way(self) -> ReportDocument:
         """Exactly one of the tables that say how."""
-        given = [name for name in ("study", "validation") if getattr(self, name) is not None]
+        ways = ("study", "validation", "silicon")
+        given = [name for name in ways if getattr(self, name) is not None]
         if len(given) != 1:
-            value = " and ".join(f"[{name}]" for name in given) or "neither"
-            raise FieldError(Problem("must have one of the tables [study] and [validation]", value=value))
+            value = " and ".join(f"[{name}]" for name in given) or "none"
+            tables = ", ".join(f"[{name}]" for name in ways)
+            raise FieldError(Problem(f"must have one of the tables {tables}", value=value))
         return self

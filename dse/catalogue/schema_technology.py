@@ -26,8 +26,13 @@ from dse.catalogue.declarations import (
     Watts,
     WattsPerArea,
     Words,
+    name_of,
 )
 from dse.catalogue.fields import Figure, Spec
+
+BandwidthArea = Annotated[Figure, Spec("mm2/(byte/s)", high=1.0)]
+Volts = Annotated[Figure, Spec("V", high=2.0, above=True)]
+YIELD_MODELS = ("negative-binomial", "poisson", "murphy", "seeds")
 
 
 class ProcessEntry(Table):
@@ -42,17 +47,29 @@ class ProcessEntry(Table):
     defect_density: Annotated[Figure, Spec("1/mm2", high=1.0)]
     logic_leakage: WattsPerArea
     sram_leakage: WattsPerArea
+    nominal_voltage: Volts
+    threshold_voltage: Volts
+    feature_size: Length
+    lowest_voltage: Volts
+    highest_voltage: Volts
 
 
 class StyleEntry(Table):
-    """How the silicon around the arithmetic is organised."""
+    """How the silicon around the arithmetic is organised; fitted_to: chips whose dies its area was fitted to."""
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
+    fitted_to: list[Words] = Field(default_factory=list)
     control_area_ratio: Ratio
+    core_area: Area
+    fixed_area: Area
     control_energy: Joules
+    core_memory: Share
     sram_density_ratio: Positive
+    sram_bandwidth_area: BandwidthArea
     sram_energy: JoulesPerByte
+    cell_registers: Ratio
+    operand_energy: JoulesPerByte
     transport_energy: JoulesPerByte
     sram_bandwidth_density: Annotated[Figure, Spec("1/s", high=1e9, above=True)]
     matrix_sustained: Annotated[Figure, Spec(high=1, above=True)]
@@ -66,6 +83,7 @@ class MemoryEntry(Table):
     bandwidth: ByteRate
     capacity: Bytes
     energy: JoulesPerByte
+    oldest_node: Length
     phy_area: Area
     controller_area: Area
     shoreline: Length
@@ -81,6 +99,7 @@ class LinkEntry(Table):
     latency: Seconds
     energy: JoulesPerByte
     price: Annotated[Figure, Spec("USD/(byte/s)", high=1.0)]
+    controller_area: BandwidthArea
 
 
 class TopologyEntry(Table):
@@ -123,15 +142,29 @@ class SiliconTable(Table):
     mac_area: Area
     edge_cell_area: Area
     vector_lane_area: Area
+    double_lane_area: Area
     mac_energy: Joules
     vector_energy: Annotated[Figure, Spec("J/FLOP", high=1.0)]
+    register_energy: Joules
+    sum_width: Bytes
+    clock_energy: Annotated[Figure, Spec("J/mm2", high=1.0)]
+    sustained_memory: Share
+    delivery_efficiency: Annotated[Figure, Spec(high=1, above=True)]
+    leakage_exponent: Ratio
+    clock_exponent: Positive
     local_density_ratio: Positive
     local_energy: JoulesPerByte
-    sram_bandwidth_area: Annotated[Figure, Spec("mm2/(byte/s)", high=1.0)]
+    bank_overhead: Bytes
+    bank_width: Bytes
     serdes_area_density: Annotated[Figure, Spec("bytes/s/mm2", high=1e18, above=True)]
     serdes_edge_density: Annotated[Figure, Spec("bytes/s/mm", high=1e18, above=True)]
+    die_to_die_depth: Length
     noc_area_ratio: Ratio
-    other_area: Area
+    host_area: Area
+    pad_ring: Length
+    reticle_width: Length
+    reticle_height: Length
+    stitch_gap: Length
     usable_edge: Share
     memory_edge_share: Share
     die_to_die_edge_share: Share
@@ -139,7 +172,10 @@ class SiliconTable(Table):
     wafer_diameter: Length
     edge_exclusion: Length
     scribe: Length
+    yield_model: Annotated[Figure, name_of("", YIELD_MODELS)]
     yield_alpha: Positive
+    sram_repair: Share
+    known_good: Annotated[Figure, Spec(high=1, above=True)]
     probe_cost: Dollars
     shared_format_overhead: Ratio
     switch_radix: Annotated[Figure, Spec(low=2, high=1e4)]

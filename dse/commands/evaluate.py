@@ -153,7 +153,7 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
 def show_candidate(candidate: Candidate, job: Job) -> None:
     """A candidate for a person: result, mapping, what binds, parts."""
     from dse.reporting.headline import pools_text
-    from dse.reporting.summary import mapping_text, metrics_json
+    from dse.reporting.summary import mapping_text, metrics_json, tightest
     from dse.reporting.tables import pools_of
     from dse.reporting.text import quantity, significant
 
@@ -184,6 +184,8 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
         shown = [quantity(end, "s") if dimension == "s" else significant(end) for end in ends]
         say(f"  {label:<24}{text:<34}{shown[0]} to {shown[1]}")
     say(f"  decode is bound by      {document['binds']}")
+    room = [f"{name.replace('_', ' ')} {100.0 * left:.0f} %" for name, left in tightest(candidate.metrics)]
+    say(f"  least room left         {', '.join(room)}")
     for phase in ("prefill", "decode"):
         parts = document["breakdown"][phase]
         say(f"  {phase} pass of a stage  {1e3 * parts['time_s']:.3f} ms")

@@ -23,7 +23,7 @@ def report_command(
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Regenerate a committed comparison or validation from its recipe."""
+    """Regenerate a committed comparison, validation or silicon report from its recipe."""
     from dse.catalogue import open_catalogue
     from dse.search.outcome import recipe_of
 
@@ -33,8 +33,12 @@ def report_command(
         run_recipe(found, plan, output, catalogue, as_json)
         return
     entry = found.entry("report", recipe)
-    table: ValidationTable = getattr(entry.document, "validation")  # noqa: B009
-    run_validation(found, entry.path, table, output or Path("results") / entry.name, as_json)
+    folder = output or Path("results") / entry.name
+    table: ValidationTable | None = getattr(entry.document, "validation")  # noqa: B009
+    if table is not None:
+        run_validation(found, entry.path, table, folder, as_json)
+    else:
+        run_silicon(found, folder, as_json)
 
 
 def run_validation(catalogue: Catalogue, recipe: Path, table: ValidationTable, folder: Path, as_json: bool) -> None:
@@ -52,6 +56,25 @@ def run_validation(catalogue: Catalogue, recipe: Path, table: ValidationTable, f
         print_json({"report": str(page), "summary": str(page.with_name("summary.csv")), "folds": results})
         return
     say(f"report: {page}")
+
+
+def run_silicon(catalogue: Catalogue, folder: Path, as_json: bool) -> None:
+    """Tables and figures of every chip as silicon, in a folder."""
+    from dataclasses import asdict
+
+    from dse.analysis.silicon import chips_with_silicon, examine
+    from dse.reporting.silicon import scores, write_silicon
+
+    examined = [examine(catalogue, name) for name in chips_with_silicon(catalogue)]
+    made = write_silicon(folder, examined)
+    if as_json:
+        print_json({"files": [str(path) for path in made], "summary": [asdict(one) for one in scores(examined)]})
+        return
+    for one in scores(examined):
+        errors = f"median error {100.0 * one.median:.1f} %, largest {100.0 * one.largest:.0f} %, bias {one.bias:.2f}"
+        say(f"{one.group}: {one.count}, {errors}")
+    for path in made:
+        say(f"file: {path}")
 
 
 def add_to(app: Any) -> None:

@@ -1,50 +1,79 @@
-"""How large is the silicon? Area of every part of the compute dies, and the edge that they need."""
+"""How large is the silicon? Area of every part of the dies, from the architecture alone."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
-from dse.arrays import Number, pytree
+from dse.arrays import Number, leaf_names, pytree
 from dse.assumptions import Silicon
 from dse.hardware.chip import Chip
+from dse.hardware.dies import Dies, die_to_die_area, outlines_of
 
-__all__ = ["Area", "Edge", "area_of", "edge_of", "silicon_area"]
+__all__ = ["Area", "Contents", "FloorPlan", "contents_of", "floor_plan", "link_bandwidth", "matrix_area"]
 
 
 @pytree
-class Area:
-    """Parts of the compute dies, all dies of a package together [mm2]."""
+class Contents:
+    """What the dies hold, all dies of a package together, network and outline apart [mm2].
+
+    Spare units are counted: they are on the wafer although nobody may use them.
+    """
 
     matrix: Number
     vector: Number
     control: Number
-    sram: Number
     local: Number
+    sram: Number
     sram_ports: Number
     memory_interface: Number
     links: Number
-    on_chip_network: Number
     other: Number
+
+
+@pytree
+class Area:
+    """Parts of the dies, all dies of a package together [mm2].
+
+    die_to_die: links between the dies of a package; on_chip_network: between the parts; pads: ring of pads and seal
+    around each die, and the gaps between the fields of a wafer; unfilled: silicon that a die has only because its edge,
+    or the dies that stand on it, ask for it.
+    """
+
+    matrix: Number
+    vector: Number
+    control: Number
+    local: Number
+    sram: Number
+    sram_ports: Number
+    memory_interface: Number
+    links: Number
+    other: Number
+    die_to_die: Number
+    on_chip_network: Number
+    pads: Number
+    unfilled: Number
 
     @property
     def total(self) -> Number:
         """Sum of the parts [mm2]."""
-        return (
-            self.matrix
-            + self.vector
-            + self.control
-            + self.sram
-            + self.local
-            + self.sram_ports
-            + self.memory_interface
-            + self.links
-            + self.on_chip_network
-            + self.other
-        )
+        return sum(getattr(self, name) for name in leaf_names(Area))
+
+
+@pytree
+class FloorPlan:
+    """Parts of the dies, and the dies that they make; both come to the same total [mm2]."""
+
+    area: Area
+    dies: Dies
+
+
+# Parts that move to the base dies where there are any: the first always, the others where compute dies stand on them.
+BESIDE = ("sram", "sram_ports", "memory_interface")
+UNDER = ("links", "other")
 
 
 def matrix_area(chip: Chip, silicon: Silicon) -> Number:
-    """Area of the matrix units [mm2]: cells, and edge logic for each row and for each column of each part.
+    """Area of the matrix units, spare ones included [mm2]: cells, and edge logic for each row and column of each part.
 
     Edge logic (operand skew, accumulators) is shared by a whole row or column, so large arrays are cheap and
     split ones cost a little. chip, silicon: broadcastable.
@@ -52,7 +81,65 @@ def matrix_area(chip: Chip, silicon: Silicon) -> Number:
     unit = chip.matrix
     cells = unit.rows * unit.columns * silicon.mac_area * unit.area_ratio
     edges = (unit.rows + unit.columns * unit.split) * silicon.edge_cell_area
-    return unit.units * (cells + edges) * chip.process.logic_area_scale
+    return (unit.units + unit.spare_units) * (cells + edges) * chip.process.logic_area_scale
+
+
+def built_ratio(chip: Chip) -> Number:
+    """Cores on the dies over those that are sold [1]."""
+    return 1.0 + chip.matrix.spare_units / chip.matrix.units
+
+
+def core_parts(chip: Chip, silicon: Silicon) -> dict[str, Number]:
+    """Arithmetic, its control and its local memory [mm2]: what a core is made of."""
+    style, process, built = chip.style, chip.process, built_ratio(chip)
+    matrix = matrix_area(chip, silicon)
+    lanes = chip.vector_lanes * silicon.vector_lane_area + chip.double_lanes * silicon.double_lane_area
+    vector = lanes * built * process.logic_area_scale
+    cores = (chip.matrix.units + chip.matrix.spare_units) / chip.matrix.units_per_core
+    return {
+        "matrix": matrix,
+        "vector": vector,
+        "control": style.control_area_ratio * (matrix + vector) + cores * style.core_area * process.logic_area_scale,
+        "local": chip.sram.local * built / (process.sram_density * silicon.local_density_ratio),
+    }
+
+
+def bank_bytes(chip: Chip, silicon: Silicon) -> Number:
+    """Periphery of the banks that the bandwidth of the shared SRAM needs, as bytes of SRAM array [bytes].
+
+    Each bank reads one port a clock; decoders, sense amplifiers and drivers cost as much as some 44 kB of array,
+    whatever its size, so that fast memories are made of small and costly macros.
+    """
+    banks = chip.sram.bandwidth / (silicon.bank_width * chip.matrix.clock)
+    return banks * silicon.bank_overhead
+
+
+def shared_parts(chip: Chip, silicon: Silicon) -> dict[str, Number]:
+    """Shared SRAM and its ports, in the process of the dies that hold them [mm2]."""
+    based = chip.base.dies > 0
+    density = jnp.where(based, chip.base.process.sram_density, chip.process.sram_density)
+    scale = jnp.where(based, chip.base.process.logic_area_scale, chip.process.logic_area_scale)
+    held = (chip.sram.capacity + chip.sram.spare) / chip.style.sram_density_ratio
+    crossbar = chip.sram.bandwidth * chip.style.sram_bandwidth_area * scale
+    return {"sram": held / density, "sram_ports": bank_bytes(chip, silicon) / density + crossbar}
+
+
+def interface_parts(chip: Chip, silicon: Silicon) -> dict[str, Number]:
+    """DRAM interfaces, links and host, in the process of the dies that hold them [mm2].
+
+    What is analogue hardly shrinks and has one area for all nodes; controllers scale as logic.
+    """
+    beside = jnp.where(chip.base.dies > 0, chip.base.process.logic_area_scale, chip.process.logic_area_scale)
+    below = jnp.where(
+        chip.base.dies * chip.base.under > 0, chip.base.process.logic_area_scale, chip.process.logic_area_scale
+    )
+    memory, networks = chip.memory, (chip.scale_up, chip.scale_out)
+    controllers = sum(link.bandwidth * link.controller_area for link in networks)
+    return {
+        "memory_interface": (memory.stacks + memory.spare_stacks) * (memory.phy_area + memory.controller_area * beside),
+        "links": link_bandwidth(chip) / silicon.serdes_area_density + controllers * below,
+        "other": (silicon.host_area + chip.style.fixed_area) * below,
+    }
 
 
 def link_bandwidth(chip: Chip) -> Number:
@@ -60,65 +147,36 @@ def link_bandwidth(chip: Chip) -> Number:
     return chip.scale_up.bandwidth + chip.scale_out.bandwidth + chip.far_memory.bandwidth
 
 
-def area_of(chip: Chip, silicon: Silicon) -> Area:
-    """Area of the compute dies from the architecture alone.
+def contents_of(chip: Chip, silicon: Silicon) -> Contents:
+    """What the dies hold, from the architecture alone [mm2]. chip, silicon: broadcastable."""
+    return Contents(**core_parts(chip, silicon), **shared_parts(chip, silicon), **interface_parts(chip, silicon))
 
-    chip: broadcastable; silicon: coefficients. Returns an Area, parts in [mm2].
+
+def on_base_dies(chip: Chip, contents: Contents) -> Number:
+    """Contents of the base dies, 0 where there are none [mm2]."""
+    always = sum(getattr(contents, name) for name in BESIDE)
+    stacked = chip.base.under * sum(getattr(contents, name) for name in UNDER)
+    return jnp.where(chip.base.dies > 0, always + stacked, 0.0)
+
+
+def floor_plan(chip: Chip, silicon: Silicon) -> FloorPlan:
+    """Area of the dies from the architecture alone: contents, network, pads, and what edge or stacking add.
+
+    chip: broadcastable; silicon: coefficients. Parts and dies in [mm2].
     """
-    process, style, sram = chip.process, chip.style, chip.sram
-    matrix = matrix_area(chip, silicon)
-    vector = chip.vector_lanes * silicon.vector_lane_area * process.logic_area_scale
-    control = style.control_area_ratio * (matrix + vector)
-    shared = sram.capacity / (process.sram_density * style.sram_density_ratio)
-    local = sram.local / (process.sram_density * silicon.local_density_ratio)
-    ports = sram.bandwidth * silicon.sram_bandwidth_area * process.logic_area_scale
-    memory = chip.memory.stacks * (chip.memory.phy_area + chip.memory.controller_area * process.logic_area_scale)
-    links = link_bandwidth(chip) / silicon.serdes_area_density
-    parts = matrix + vector + control + shared + local + ports + memory + links
-    return Area(
-        matrix=matrix,
-        vector=vector,
-        control=control,
-        sram=shared,
-        local=local,
-        sram_ports=ports,
-        memory_interface=memory,
-        links=links,
-        on_chip_network=silicon.noc_area_ratio * parts,
-        other=silicon.other_area * chip.package.dies,
+    contents = contents_of(chip, silicon)
+    held = {name: getattr(contents, name) for name in leaf_names(Contents)}
+    whole, based = sum(held.values()), on_base_dies(chip, contents)
+    network = 1.0 + silicon.noc_area_ratio
+    joints = die_to_die_area(chip, silicon, (whole - based) * network, based * network)
+    interfaces = jnp.where(chip.base.dies > 0, contents.memory_interface + chip.base.under * contents.links, 0.0)
+    compute, base = (whole - based) * network + joints.compute, based * network + joints.base
+    outlines = outlines_of(chip, silicon, compute, base, link_bandwidth(chip), interfaces)
+    area = Area(
+        **held,
+        die_to_die=joints.total,
+        on_chip_network=whole * silicon.noc_area_ratio,
+        pads=outlines.pads,
+        unfilled=outlines.unfilled,
     )
-
-
-def silicon_area(chip: Chip, modelled: Area) -> Number:
-    """Area that is paid for [mm2]: the published one where there is one, else the modelled total."""
-    published = chip.package.published_die_area
-    return jnp.where(published > 0, published, modelled.total)
-
-
-@pytree
-class Edge:
-    """Die edge needed by memory and by links, and what the dies offer [mm]."""
-
-    memory: Number
-    links: Number
-    die_to_die: Number
-    available: Number
-    available_to_memory: Number
-
-
-def edge_of(chip: Chip, silicon: Silicon, die_area: Number) -> Edge:
-    """Shoreline budget of the compute dies.
-
-    chip, silicon: broadcastable; die_area: all compute dies of the package [mm2]. Dies are taken as square.
-    Returns an Edge [mm].
-    """
-    side = jnp.sqrt(die_area / chip.package.dies)
-    perimeter = 4.0 * side * chip.package.dies * silicon.usable_edge
-    neighbours = 2.0 * (chip.package.dies - 1.0)
-    return Edge(
-        memory=chip.memory.stacks * chip.memory.shoreline,
-        links=link_bandwidth(chip) / silicon.serdes_edge_density,
-        die_to_die=neighbours * side * silicon.die_to_die_edge_share,
-        available=perimeter,
-        available_to_memory=perimeter * silicon.memory_edge_share,
-    )
+    return FloorPlan(area=area, dies=outlines.dies)

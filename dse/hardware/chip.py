@@ -9,6 +9,7 @@ from __future__ import annotations
 from dse.arrays import Number, pytree
 
 __all__ = [
+    "BaseDies",
     "Chip",
     "Execution",
     "FarMemory",
@@ -30,7 +31,8 @@ class Process:
 
     logic_area_scale: logic area against 7 nm [1]; mac_energy_scale: arithmetic energy against 7 nm [1];
     sram_density: scratchpad with periphery [bytes/mm2]; wafer_price [USD]; defect_density [1/mm2];
-    logic_leakage, sram_leakage [W/mm2].
+    logic_leakage, sram_leakage [W/mm2]; voltage: the supply that the chip runs at, nominal_voltage: the one at
+    which its clock and all energies are quoted, threshold_voltage: where transistors stop switching [V].
     """
 
     logic_area_scale: Number
@@ -40,24 +42,38 @@ class Process:
     defect_density: Number
     logic_leakage: Number
     sram_leakage: Number
+    voltage: Number
+    nominal_voltage: Number
+    threshold_voltage: Number
 
 
 @pytree
 class Style:
-    """How the silicon around the arithmetic is organised (GPU, systolic, dataflow, spatial, wafer).
+    """How the silicon around the arithmetic is organised (GPU, graphics, systolic, dataflow, spatial, wafer).
 
-    control_area_ratio: control, registers and scheduling per area of arithmetic [1];
-    control_energy: per multiply-accumulate at 7 nm [J]; sram_density_ratio: realised over scratchpad density [1];
-    sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
-    transport_energy: per byte moved between DRAM and the cores on the die [J/byte];
-    sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s];
-    matrix_sustained: share of the peak that the best product reaches where the chip was not measured [1].
+    control_area_ratio: control and sequencing per area of arithmetic [1]; core_area: scheduler, load and store paths
+    of one core at 7 nm [mm2]; fixed_area: what a die of this style has once whatever its size, such as display and
+    video engines, at 7 nm [mm2]; control_energy: of the instructions of one core in one clock at 7 nm [J];
+    core_memory: share of shared SRAM and network that lies in the cores and is switched off with them [1];
+    sram_density_ratio: realised over scratchpad density [1]; sram_bandwidth_area: crossbar and ports that a shared
+    cache needs at 7 nm [mm2/(byte/s)]; sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
+    cell_registers: bits that a cell of an array clocks on to its neighbours for each multiply-accumulate [1];
+    operand_energy: per byte that caches hand to the matrix units at 7 nm, 0 where these have buffers of their own
+    [J/byte]; transport_energy: per byte moved between DRAM and the cores on the die, clocks apart [J/byte];
+    sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s]; matrix_sustained:
+    share of the peak that the best product reaches where the chip was not measured [1].
     """
 
     control_area_ratio: Number
+    core_area: Number
+    fixed_area: Number
     control_energy: Number
+    core_memory: Number
     sram_density_ratio: Number
+    sram_bandwidth_area: Number
     sram_energy: Number
+    cell_registers: Number
+    operand_energy: Number
     transport_energy: Number
     sram_bandwidth_density: Number
     matrix_sustained: Number
@@ -68,11 +84,14 @@ class MatrixUnits:
     """Matrix arithmetic: units x rows x columns multiply-accumulates a clock.
 
     units, rows, columns [1]; split: independent parts into which a unit's rows can be cut [1];
-    clock [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1]; sustained: share of its peak
-    that the best product of any shape reaches, before any model's software [1].
+    clock: at the nominal supply voltage [1/s]; area_ratio: silicon of one cell over a bf16 cell of the same node [1];
+    spare_units: on the dies beside those that are sold, for yield [1]; units_per_core: fed by one scheduler [1];
+    sustained: share of its peak that the best product of any shape reaches, before any model's software [1].
     """
 
     units: Number
+    spare_units: Number
+    units_per_core: Number
     rows: Number
     columns: Number
     split: Number
@@ -88,10 +107,12 @@ class Sram:
     capacity: shared scratchpad or last-level cache [bytes]; bandwidth: its read rate [bytes/s];
     local: registers, first-level caches and operand buffers beside the matrix units [bytes];
     resident_share: part of the capacity that software may hold across steps [1];
-    weight_priority: part of the resident bytes offered to weights before state [1].
+    weight_priority: part of the resident bytes offered to weights before state [1];
+    spare: shared capacity on the dies beside what is sold [bytes].
     """
 
     capacity: Number
+    spare: Number
     bandwidth: Number
     local: Number
     resident_share: Number
@@ -104,10 +125,11 @@ class Memory:
 
     stacks [1]; capacity [bytes], bandwidth [bytes/s], over all stacks; energy: device, PHY and controller
     [J/byte]; phy_area, controller_area at 7 nm [mm2/stack]; shoreline: die edge [mm/stack];
-    price [USD/byte]; idle_power [W/stack].
+    price [USD/byte]; idle_power [W/stack]; spare_stacks: interfaces on the dies beside those in use [1].
     """
 
     stacks: Number
+    spare_stacks: Number
     capacity: Number
     bandwidth: Number
     energy: Number
@@ -135,10 +157,10 @@ class FarMemory:
 class Link:
     """A network between chips.
 
-    bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s];
-    dimensions: 0 switch, 1 ring, 2 or 3 torus or mesh [1]; domain: chips that it joins [1];
-    tiers: of switches that so large a domain needs, 1 without switches [1];
-    energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)].
+    bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s]; dimensions: 0 switch, 1 ring, 2 or
+    3 torus or mesh [1]; domain: chips that it joins [1]; tiers: of switches that so large a domain needs, 1 without
+    switches [1]; energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)];
+    controller_area: link layer and protocol behind the transceivers at 7 nm [mm2/(byte/s)].
     """
 
     bandwidth: Number
@@ -148,6 +170,21 @@ class Link:
     tiers: Number
     energy: Number
     price: Number
+    controller_area: Number
+
+
+@pytree
+class BaseDies:
+    """Dies of a second kind that hold shared memory and interfaces (I/O, cache or base dies), or none.
+
+    dies [1]; under: 1 when the compute dies stand on them, 0 when they lie beside [1]; process: the node that they are
+    made in; published_die_area: all of them, 0 when it is not published [mm2].
+    """
+
+    dies: Number
+    under: Number
+    process: Process
+    published_die_area: Number
 
 
 @pytree
@@ -155,10 +192,11 @@ class Package:
     """What holds the dies.
 
     dies: compute dies [1]; die_area_limit: reticle or wafer [mm2]; silicon_limit: compute dies together [mm2];
-    cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD];
-    test_cost: assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies
-    that spares and harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W];
-    published_die_area: all dies, 0 when it is not published [mm2].
+    cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD]; test_cost:
+    assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies that spares and
+    harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W]; published_die_area: all
+    dies, 0 when it is not published [mm2]; rack_chips: that share a rack [1]; rack_power: that the rack feeds and
+    cools [W].
     """
 
     dies: Number
@@ -172,6 +210,8 @@ class Package:
     power_density_limit: Number
     power_limit: Number
     published_die_area: Number
+    rack_chips: Number
+    rack_power: Number
 
 
 @pytree
@@ -239,19 +279,21 @@ class Price:
 class Chip:
     """An accelerator package, from node to price; a design when its leaves are arrays.
 
-    vector_lanes: fp32 fused multiply-adds per clock outside the matrix units [1].
+    vector_lanes: fp32 fused multiply-adds per clock outside the matrix units [1]; double_lanes: the same in fp64 [1].
     """
 
     process: Process
     style: Style
     matrix: MatrixUnits
     vector_lanes: Number
+    double_lanes: Number
     sram: Sram
     memory: Memory
     far_memory: FarMemory
     scale_up: Link
     scale_out: Link
     package: Package
+    base: BaseDies
     numerics: Numerics
     execution: Execution
     price: Price

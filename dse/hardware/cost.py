@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, pytree
 from dse.assumptions import Silicon
 from dse.hardware.chip import Chip
-from dse.hardware.yields import dies_per_wafer, negative_binomial_yield, sellable_yield
+from dse.hardware.yields import DieKind, dies_per_wafer
 
 __all__ = ["MakeCost", "chip_price", "make_cost"]
 
@@ -28,25 +28,31 @@ class MakeCost:
         return self.dies + self.memory + self.package + self.test + self.assembly_loss
 
 
-def make_cost(chip: Chip, silicon: Silicon, die_area: Number) -> MakeCost:
+def good_die_cost(kind: DieKind, silicon: Silicon) -> Number:
+    """Cost of all dies of a kind in one package, each taken for good at probe [USD].
+
+    (wafer + probe) / (n y), over the share of those taken for good that are (Chiplet Actuary, DAC 2022, eq. 4).
+    """
+    on_wafer = dies_per_wafer(kind.area, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
+    wafer = kind.process.wafer_price + silicon.probe_cost
+    return kind.count * wafer / (on_wafer * kind.sellable * silicon.known_good)
+
+
+def make_cost(chip: Chip, silicon: Silicon, kinds: tuple[DieKind, ...]) -> MakeCost:
     """Cost to make one package: known good dies, memory, package service, test, and what bad assembly loses.
 
     C = (wafer + probe) / (n y) x dies + memory + package + test, all divided by the assembly yield, as a
     package that fails takes its dies and its memory along (Chiplet Actuary, DAC 2022, eq. 4-6).
-    chip, silicon: broadcastable; die_area: all compute dies [mm2].
+    chip, silicon: broadcastable; kinds: the dies of the package.
     """
     package = chip.package
-    one_die = die_area / package.dies
-    defect_free = negative_binomial_yield(one_die, chip.process.defect_density, silicon.yield_alpha)
-    good = sellable_yield(defect_free, package.defect_recovery)
-    on_wafer = dies_per_wafer(one_die, silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
-    wafer = chip.process.wafer_price + silicon.probe_cost
-    dies = package.dies * wafer / (on_wafer * good)
+    dies = sum(good_die_cost(kind, silicon) for kind in kinds)
+    die_area, die_count = sum(kind.count * kind.area for kind in kinds), sum(kind.count for kind in kinds)
     far = chip.far_memory.capacity * chip.far_memory.price
     memory = chip.memory.capacity * chip.memory.price
     footprint = die_area + chip.memory.stacks * silicon.stack_footprint
     service = package.fixed_cost + package.cost_per_area * footprint
-    assembled = package.bond_yield ** (package.dies + chip.memory.stacks)
+    assembled = package.bond_yield ** (die_count + chip.memory.stacks)
     lost = (dies + memory + service + package.test_cost) * (1.0 / assembled - 1.0)
     return MakeCost(
         dies=dies,

@@ -18,7 +18,18 @@ from dse.reporting.text import quantity
 from dse.timing.inference import Pass
 from dse.timing.mapping import Mapping
 
-__all__ = ["binding", "binds", "finite", "limit_numbers", "mapping_text", "metrics_json", "reason_of", "reasons"]
+__all__ = [
+    "binding",
+    "binds",
+    "finite",
+    "limit_numbers",
+    "mapping_text",
+    "metrics_json",
+    "reason_of",
+    "reasons",
+    "slack_of",
+    "tightest",
+]
 
 MANY = 1e6
 RESOURCE_NAMES = {
@@ -62,7 +73,6 @@ def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
     """Need, limit and dimension of each limit, in the order of LIMITS; need is a ratio where only that is known."""
     hardware, service = metrics.hardware, metrics.service
     needs: dict[str, tuple[Any, str]] = {
-        "silicon_area": (hardware.die_area, "mm2"),
         "idle_power": (hardware.static_power, "W"),
         "memory": (metrics.footprint.total, "bytes"),
         "time_to_first_token": (metrics.time_to_first_token, "s"),
@@ -79,11 +89,12 @@ def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
 
 SENTENCES = {
     "die_area": "a compute die is {ratio} x the largest that can be made",
-    "silicon_area": "its compute dies are {ratio} x what the package holds ({need} against {limit})",
+    "silicon_area": "its dies are {ratio} x what the package holds",
     "die_edge": "memory and links need {ratio} x the die edge there is",
     "sram_bandwidth": "its SRAM is asked for {ratio} x the bandwidth that its banks can give",
     "power_density": "it dissipates {ratio} x what its cooling removes per area",
     "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
+    "rack_power": "a rack of it draws {ratio} x what the rack feeds and cools",
     "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",
     "layout": "deals experts to {ratio} x as many groups as it has experts or chips",
     "time_to_first_token": "the first token takes {ratio} x the time allowed ({need} against {limit})",
@@ -205,6 +216,23 @@ def breakdown_json(metrics: Metrics) -> dict[str, Any]:
     }
 
 
+NEVER_BINDS = 0.999
+"""Room above which a limit was not stated: traffics and racks without one carry a billion [1]."""
+
+
+def slack_of(metrics: Metrics) -> dict[str, float]:
+    """Room left in each limit as a share of it, negative where it is exceeded; nan where none is stated [1]."""
+    room = {name: -float(getattr(metrics.limits, name)) for name in LIMITS if name != "layout"}
+    open_ended = ("rack_power", "time_to_first_token", "time_per_output_token", "concurrency")
+    return {name: math.nan if name in open_ended and value > NEVER_BINDS else value for name, value in room.items()}
+
+
+def tightest(metrics: Metrics, count: int = 3) -> list[tuple[str, float]]:
+    """The limits with the least room and what is left in each [1]."""
+    known = [(name, value) for name, value in slack_of(metrics).items() if not math.isnan(value)]
+    return sorted(known, key=lambda item: item[1])[:count]
+
+
 def metrics_json(candidate: Candidate) -> dict[str, Any]:
     """A candidate as a JSON document; NaN and infinity are None, and so is every metric of an infeasible one."""
     metrics = candidate.metrics
@@ -219,5 +247,6 @@ def metrics_json(candidate: Candidate) -> dict[str, Any]:
             "binds": binds(metrics),
             "feasible": feasible,
             "reasons": reasons(metrics),
+            "slack": slack_of(metrics),
         }
     )

@@ -61,7 +61,7 @@ def tables_of(recipe: str, folder: Path, table: str, key: tuple[str, ...]) -> li
 def kind_of(recipe: str) -> str:
     """The table that says how a result is made."""
     document = tomllib.loads((ROOT / "reports" / f"{recipe}.toml").read_text())
-    (kind,) = {"study", "validation"} & set(document)
+    (kind,) = {"study", "validation", "silicon"} & set(document)
     return kind
 
 
@@ -87,6 +87,25 @@ def test_committed_validations_are_made_again_by_their_recipes(recipe: str, tmp_
         # a row that lies on the bound may fall to either side
         for column in ("within_25_percent", "within_range"):
             assert float(again[column]) == pytest.approx(float(row[column]), abs=0.02 + 1.0 / rows), (key, column)
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if kind_of(recipe) == "silicon"])
+@pytest.mark.parametrize(
+    ("table", "key", "columns"),
+    [
+        ("areas.csv", ("chip",), ("modelled_mm2", "published_mm2")),
+        ("power.csv", ("chip",), ("modelled_w", "published_w")),
+        ("summary.csv", ("group",), ("n", "median_abs_log_error", "largest_abs_log_error", "bias")),
+    ],
+)
+def test_committed_silicon_is_made_again_by_its_recipe(
+    recipe: str, table: str, key: tuple[str, ...], columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    committed, made = tables_of(recipe, tmp_path, table, key)
+    assert list(made) == list(committed)
+    for name, row in committed.items():
+        for column in columns:
+            assert float(made[name][column]) == pytest.approx(float(row[column]), rel=1e-4, abs=1e-6), (name, column)
 
 
 def test_the_wheel_passes_the_tests_in_an_empty_environment(tmp_path: Path) -> None:

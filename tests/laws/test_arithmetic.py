@@ -109,4 +109,4 @@ def test_single_precision_finds_the_same_best_mapping(name: str) -> None:
             assert exact.worst_limit[place] <= 1e-5, which
             assert exact.tokens_per_dollar[place] >= best * (1.0 - 1e-4), which
         else:
-            assert exact.worst_limit[place] <= exact.worst_limit.min() * (1.0 + 1e-4), which
+            assert exact.worst_limit[place] <= exact.worst_limit.min() * (1.0 + 1e-4) + 1e-6, which

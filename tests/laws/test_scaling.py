@@ -18,12 +18,20 @@ BYTES, BANDWIDTH = (0, 1, 0, 0, 0), (-1, 1, 0, 0, 0)
 USD, USD_RATE = (0, 0, 1, 0, 0), (-1, 0, 1, 0, 0)
 JOULE, WATT, JOULE_BYTE = (0, 0, 0, 1, 0), (-1, 0, 0, 1, 0), (0, -1, 0, 1, 0)
 MM, MM2 = (0, 0, 0, 0, 1), (0, 0, 0, 0, 2)
+PROCESS = {
+    "sram_density": (0, 1, 0, 0, -2),
+    "wafer_price": USD,
+    "defect_density": (0, 0, 0, 0, -2),
+    "logic_leakage": (-1, 0, 0, 1, -2),
+    "sram_leakage": (-1, 0, 0, 1, -2),
+}
 INPUTS = {
-    "process.sram_density": (0, 1, 0, 0, -2),
-    "process.wafer_price": USD,
-    "process.defect_density": (0, 0, 0, 0, -2),
-    "process.logic_leakage": (-1, 0, 0, 1, -2),
-    "process.sram_leakage": (-1, 0, 0, 1, -2),
+    **{f"{part}.{field}": unit for part in ("process", "base.process") for field, unit in PROCESS.items()},
+    "base.published_die_area": MM2,
+    "style.core_area": MM2,
+    "style.fixed_area": MM2,
+    "style.sram_bandwidth_area": (1, -1, 0, 0, 2),
+    "style.operand_energy": JOULE_BYTE,
     "style.control_energy": JOULE,
     "style.sram_energy": JOULE_BYTE,
     "style.transport_energy": JOULE_BYTE,
@@ -32,6 +40,7 @@ INPUTS = {
     "sram.capacity": BYTES,
     "sram.bandwidth": BANDWIDTH,
     "sram.local": BYTES,
+    "sram.spare": BYTES,
     "memory.capacity": BYTES,
     "memory.bandwidth": BANDWIDTH,
     "memory.energy": JOULE_BYTE,
@@ -52,6 +61,7 @@ INPUTS = {
             ("latency", SECOND),
             ("energy", JOULE_BYTE),
             ("price", (1, -1, 1, 0, 0)),
+            ("controller_area", (1, -1, 0, 0, 2)),
         )
     },
     "package.die_area_limit": MM2,
@@ -62,6 +72,7 @@ INPUTS = {
     "package.power_density_limit": (-1, 0, 0, 1, -2),
     "package.power_limit": WATT,
     "package.published_die_area": MM2,
+    "package.rack_power": WATT,
     "numerics.weight": BYTES,
     "numerics.state": BYTES,
     "numerics.activation": BYTES,
@@ -79,10 +90,20 @@ INPUTS = {
     "silicon.mac_energy": JOULE,
     "silicon.vector_energy": JOULE,
     "silicon.local_energy": JOULE_BYTE,
-    "silicon.sram_bandwidth_area": (1, -1, 0, 0, 2),
+    "silicon.double_lane_area": MM2,
+    "silicon.register_energy": JOULE,
+    "silicon.sum_width": BYTES,
+    "silicon.clock_energy": (0, 0, 0, 1, -2),
+    "silicon.bank_overhead": BYTES,
+    "silicon.bank_width": BYTES,
+    "silicon.die_to_die_depth": MM,
+    "silicon.pad_ring": MM,
+    "silicon.reticle_width": MM,
+    "silicon.reticle_height": MM,
+    "silicon.stitch_gap": MM,
     "silicon.serdes_area_density": (-1, 1, 0, 0, -2),
     "silicon.serdes_edge_density": (-1, 1, 0, 0, -1),
-    "silicon.other_area": MM2,
+    "silicon.host_area": MM2,
     "silicon.stack_footprint": MM2,
     "silicon.wafer_diameter": MM,
     "silicon.edge_exclusion": MM,
@@ -129,7 +150,10 @@ OUTPUTS = {
         }.items()
     },
     "footprint": BYTES,
-    "hardware.area": MM2,
+    "hardware.plan": MM2,
+    "hardware.dies": MM2,
+    **{f"hardware.kinds.{kind}.area": MM2 for kind in (0, 1)},
+    **{f"hardware.kinds.{kind}.process.{field}": unit for kind in (0, 1) for field, unit in PROCESS.items()},
     "hardware.edge": MM,
     "hardware.die_area": MM2,
     "hardware.energy": JOULE_BYTE,
@@ -144,7 +168,7 @@ OUTPUTS = {
 
 def exponents(path: Any, table: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     """Exponents of a leaf: of its own entry, else of the nearest part that it belongs to."""
-    keys = [str(getattr(key, "name", getattr(key, "key", key))) for key in path]
+    keys = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path]
     for length in range(len(keys), 0, -1):
         if ".".join(keys[:length]) in table:
             return table[".".join(keys[:length])]
@@ -190,7 +214,7 @@ def test_units_do_not_matter(seed: int, name: str, powers: list[int]) -> None:
     )
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(after), jax.tree.leaves(wanted), strict=True):
         got, expected = (np.broadcast_to(leaf, PAIRS)[physical] for leaf in (a, b))
-        keys = [str(getattr(key, "name", getattr(key, "key", key))) for key in path]
+        keys = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path]
         if keys[-1] == "throttled" or keys[0] in ("limits", "worst_limit"):
             continue  # differences of nearly equal numbers; the sums that they belong to are compared
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=0.0, err_msg=".".join(keys))

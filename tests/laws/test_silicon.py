@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +12,38 @@ from builders import PAIRS, assumptions, catalogue, change, chip, dies_on, names
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dse.arrays import Number, leaf_names
+from dse.assumptions import Assumptions, Silicon
+from dse.evaluate import Hardware, chip_limits, hardware_of
+from dse.hardware.area import Area, floor_plan
+from dse.hardware.chip import Chip
 from dse.hardware.cost import make_cost
-from dse.hardware.yields import negative_binomial_yield, sellable_yield
+from dse.hardware.dies import Dies
+from dse.hardware.power import FullLoad, full_load
+from dse.hardware.yields import (
+    die_kinds,
+    harvested_yield,
+    murphy_yield,
+    negative_binomial_yield,
+    poisson_yield,
+    seeds_yield,
+    sellable_yield,
+    unit_survival,
+)
+from dse.timing.memory import reuse_limits
+
+FLOOR_PLAN = jax.jit(floor_plan)
+FULL_LOAD = jax.jit(
+    lambda chips, silicon: full_load(chips, silicon, floor_plan(chips, silicon).area, reuse_limits(chips)[0])
+)
+
+
+@jax.jit
+def limited(chips: Chip, given_: Assumptions) -> tuple[Hardware, dict[str, Number]]:
+    """Hardware of chips and how far they exceed their limits."""
+    found = hardware_of(chips, given_)
+    return found, chip_limits(chips, found)
+
 
 AREAS = np.concatenate([np.linspace(25.0, 900.0, 240), np.geomspace(900.0, 46225.0, 16)])
 SILICON = assumptions().silicon
@@ -30,6 +62,81 @@ def test_yield_is_a_share_that_falls_with_area_and_defects(
     assert dirtier <= one
     # Clustered defects hit fewer dies than scattered ones, Poisson's exp(-A D).
     assert one >= np.exp(-area * defects) * (1.0 - 1e-12)
+
+
+@given(area=st.floats(1.0, 5e4), defects=st.floats(0.0, 0.1), grown=st.floats(1.0, 10.0))
+def test_every_yield_model_is_a_share_that_falls(area: float, defects: float, grown: float) -> None:
+    """Poisson's is the lowest and Seeds' the highest of those that average over densities."""
+    for model in (poisson_yield, murphy_yield, seeds_yield):
+        one, larger, dirtier = (
+            float(model(*given_)) for given_ in ((area, defects), (area * grown, defects), (area, defects * grown))
+        )
+        assert 0.0 <= one <= 1.0
+        assert larger <= one + 1e-12
+        assert dirtier <= one + 1e-12
+    poisson, murphy, seeds = (float(model(area, defects)) for model in (poisson_yield, murphy_yield, seeds_yield))
+    assert poisson - 1e-9 <= murphy <= seeds + 1e-9
+
+
+@given(good=st.floats(0.5, 1.0), units=st.integers(2, 300), spares=st.integers(0, 40))
+def test_spares_only_help(good: float, units: int, spares: int) -> None:
+    """None to spare asks for every unit; all to spare for none; the sum of the binomial, term by term, in between."""
+    spare = min(spares, units - 1)
+    terms = [math.comb(units, k) * (1.0 - good) ** k * good ** (units - k) for k in range(spare + 1)]
+    assert float(unit_survival(good, float(units), float(spare))) == pytest.approx(sum(terms), rel=1e-9, abs=1e-12)
+    assert float(unit_survival(good, float(units), 0.0)) == pytest.approx(good**units, rel=1e-9, abs=1e-300)
+    assert float(harvested_yield(0.9, good, float(units), float(spare))) <= 0.9 + 1e-12
+
+
+def test_more_spare_cores_and_fewer_defects_give_more_dies() -> None:
+    base = chip("h100-sxm")
+
+    def sellable(**changes: object) -> float:
+        return float(hardware_of(change(base, **changes), assumptions()).kinds[0].sellable)
+
+    assert sellable(matrix__spare_units=96.0) >= sellable() >= sellable(matrix__spare_units=4.0)
+    assert sellable(process__defect_density=lambda old: old * 2.0) < sellable()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_parts_come_to_the_total_and_the_dies_too(seed: int) -> None:
+    """Area by part, by die, and power by part."""
+    chips = random_chips(np.random.default_rng(seed))
+    plan = FLOOR_PLAN(chips, SILICON)
+    parts = [np.asarray(getattr(plan.area, name)) for name in leaf_names(Area)]
+    assert all((part >= -1e-9 * np.asarray(plan.area.total)).all() for part in parts)
+    np.testing.assert_allclose(sum(parts), np.asarray(plan.area.total), rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(plan.dies.total), np.asarray(plan.area.total), rtol=1e-9)
+    load = FULL_LOAD(chips, SILICON)
+    parts = [np.asarray(getattr(load, name)) for name in leaf_names(FullLoad)]
+    np.testing.assert_allclose(sum(parts), np.asarray(load.total), rtol=1e-12)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_modelled_die_is_never_short_of_edge(seed: int) -> None:
+    """What is feasible exceeds no edge, reticle or power density; a die that the model draws has edge enough."""
+    chips = change(random_chips(np.random.default_rng(seed)), package__published_die_area=0.0)
+    hardware, excess = limited(chips, assumptions())
+    edge = hardware.edge
+    assert (np.asarray(excess["die_edge"]) <= 0.0).all()
+    feasible = np.max([np.asarray(value) for value in excess.values()], axis=0) <= 0.0
+    needed, there = np.asarray(edge.memory + edge.links + edge.die_to_die), np.asarray(edge.available)
+    assert (needed[feasible] <= there[feasible] * (1.0 + 2e-4)).all()
+    largest = np.maximum(np.asarray(hardware.kinds[0].area), np.asarray(hardware.kinds[1].area))
+    assert (largest[feasible] <= np.asarray(chips.package.die_area_limit)[feasible] * (1.0 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "tpu-v4", "mi300x"])
+def test_lower_voltage_is_slower_and_saves_more_than_it_slows(name: str) -> None:
+    """Energy with the square of the supply, clock by the alpha-power law; at the nominal supply nothing changes."""
+    base, given_ = chip(name), assumptions()
+    low = change(base, process__voltage=lambda old: 0.85 * old)
+    before, after = hardware_of(base, given_), hardware_of(low, given_)
+    assert float(after.energy.vector) == pytest.approx(0.85**2 * float(before.energy.vector), rel=1e-12)
+    ratio = float(after.peak) / float(before.peak)
+    assert 0.5 < ratio < 0.85
+    assert float(after.static_power) < float(before.static_power)
+    assert hardware_of(change(base, process__voltage=base.process.nominal_voltage), given_).peak == before.peak
 
 
 @given(free=st.floats(0.0, 1.0), recovery=st.floats(0.0, 1.0))
@@ -82,7 +189,14 @@ def test_more_silicon_never_costs_less(seed: int, grown: float) -> None:
         assert (other >= cost * (1.0 - 1e-12)).all()
 
 
-COST = jax.jit(lambda chips, silicon, area: make_cost(chips, silicon, jnp.asarray(area)).total)
+def cost_of(chips: Chip, silicon: Silicon, area: Number) -> Number:
+    """Cost to make packages whose dies, all of a kind, have a total area [mm2]."""
+    plan = floor_plan(chips, silicon)
+    dies = Dies(compute=jnp.asarray(area), base=jnp.zeros_like(area))
+    return make_cost(chips, silicon, die_kinds(chips, silicon, plan, dies)).total
+
+
+COST = jax.jit(cost_of)
 
 
 @pytest.mark.parametrize("name", names("chip"))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 from builders import assumptions, catalogue, change, chip, dies_on, names
 
+from dse.analysis.silicon import Examination, examine, once_each, rated, score
 from dse.economics import annuity, ownership
 from dse.evaluate import hardware_of
-from dse.hardware.yields import negative_binomial_yield
+from dse.hardware.yields import (
+    harvested_yield,
+    murphy_yield,
+    negative_binomial_yield,
+    poisson_yield,
+    seeds_yield,
+)
 
 YEAR = 365.25 * 86400.0
 
@@ -49,70 +60,94 @@ def test_dies_near_the_analytic_formula(area: float, formula: float) -> None:
     assert float(dies_on(area, assumptions().silicon)) == pytest.approx(formula, rel=0.11)
 
 
-# Modelled over published area of the compute dies, as found. Within 20 %, and so tested:
-#   A100 0.86 (PCIe 0.84, A800 0.85), Ascend 910C 1.08, B200 1.17, Blackhole 0.84, GB200 1.18, GH200 1.10, Groq 1.08,
-#   H100 PCIe 0.93, H100 SXM 1.05 (96 GB 1.07, H800 1.04), H200 1.07, L4 1.06, L40S 1.04, MI300X and MI325X 0.98,
-#   MI355X 1.01, RTX 3090 0.82, RTX 4090 0.85, RTX 5090 0.97, RTX PRO 6000 1.16, TPU v4 1.10, TPU v5e 0.94, V100 0.90,
-#   Wormhole 0.87, WSE-3 1.05.
-# Beyond it, and not tested: A10G 0.50, Arc Pro B60 0.72 (graphics, ray tracing and video on them), B300 1.33 and
-# GB300 1.42 (the B200's die, whose FP4 grew in the room of INT8 and fp64), Gaudi 2 0.72 (video engines, Ethernet
-# controllers), H20 0.61 (most of the die is switched off), Maia 100 1.32 (denser SRAM or less control than ours),
-# MI250 0.67 (fp64), RNGD 0.62 (more control than the style has), RX 7900 XTX 1.48 (denser cache on the small dies),
-# TPU v5p 0.70 (its area is not published); and the systems below.
-NEAR_PUBLISHED_AREA = (
-    "a100-40gb-sxm",
-    "a100-80gb-pcie",
-    "a100-80gb-sxm",
-    "a800-sxm",
-    "ascend-910c",
-    "b200-sxm",
-    "blackhole-p150",
-    "gb200",
-    "gh200",
-    "groq-lpu-v1",
-    "h100-96gb-500w",
-    "h100-pcie",
-    "h100-sxm",
-    "h200-sxm",
-    "h800-sxm",
-    "l4",
-    "l40s",
-    "mi300x",
-    "mi325x",
-    "mi355x",
-    "rtx-3090",
-    "rtx-4090",
-    "rtx-5090",
-    "rtx-pro-6000",
-    "tpu-v4",
-    "tpu-v5e",
-    "v100-32gb-sxm",
-    "wormhole-n150",
-    "wse-3",
+@pytest.mark.parametrize(
+    ("model", "published"),
+    [
+        # 814 mm2 at 0.05, 0.09, 0.10 and 0.11 defects/cm2 (review of accelerator cost models, section 6.1).
+        (poisson_yield, (0.6656, 0.4807, 0.4431, 0.4084)),
+        (murphy_yield, (0.6749, 0.5025, 0.4681, 0.4365)),
+        (seeds_yield, (0.7107, 0.5772, 0.5513, 0.5276)),
+    ],
 )
-# Processor, media and display share these dies with the GPU, which is 0.47 to 0.60 of them: no error of the model.
-SYSTEMS_ON_A_CHIP = ("gb10", "m1-max", "m2-ultra", "m3-max")
+def test_published_yields_of_other_models(model: Callable[..., Any], published: tuple[float, ...]) -> None:
+    for defects, wanted in zip((0.05, 0.09, 0.10, 0.11), published, strict=True):
+        assert round(float(model(814.0, defects / 100.0)), 4) == wanted
 
 
-@pytest.mark.parametrize("name", NEAR_PUBLISHED_AREA)
-def test_die_area(name: str) -> None:
-    """The architecture gives the die within 20 %."""
-    found = hardware_of(chip(name), assumptions())
-    assert float(found.area.total) == pytest.approx(float(chip(name).package.published_die_area), rel=0.20)
+@pytest.mark.parametrize(
+    ("core", "published"), [(3.0, (0.826, 0.709, 0.683, 0.657)), (4.0, (0.888, 0.807, 0.788, 0.770))]
+)
+def test_published_harvesting(core: float, published: tuple[float, ...]) -> None:
+    """814 mm2 with 144 cores of which 132 must be good, Poisson (same review, section 6.3)."""
+    for defects, wanted in zip((0.05, 0.09, 0.10, 0.11), published, strict=True):
+        density = defects / 100.0
+        outside, one = poisson_yield(814.0 - 144.0 * core, density), poisson_yield(core, density)
+        assert float(harvested_yield(outside, one, 144.0, 12.0)) == pytest.approx(wanted, abs=6e-4)
 
 
-def test_die_areas_have_no_bias() -> None:
-    """Over all dies with an area: median error below 16 % (found: 15.2), geometric mean within 10 % of 1."""
-    accelerators = [name for name in names("chip") if name not in SYSTEMS_ON_A_CHIP]
-    published = [name for name in accelerators if float(chip(name).package.published_die_area) > 0.0]
-    ratios = np.array(
-        [
-            float(hardware_of(chip(name), assumptions()).area.total) / float(chip(name).package.published_die_area)
-            for name in published
-        ]
-    )
-    assert np.median(np.abs(np.log(ratios))) < 0.16
-    assert abs(np.log(ratios).mean()) < 0.10
+def test_a_wafer_survives_its_defects() -> None:
+    """1 % of 46,225 mm2 unprotected at 0.1 defects/cm2: 0.63; a million small cores with spares are no matter."""
+    outside, one = poisson_yield(462.25, 0.001), poisson_yield(0.05, 0.001)
+    assert float(harvested_yield(outside, one, 970_000.0, 70_000.0)) == pytest.approx(0.63, abs=0.005)
+
+
+def test_whole_dies_on_the_grid() -> None:
+    """814 mm2: 63 with streets of 0.2 mm and 5 mm of edge, 68 with 0.1 and 3 (brute force, same review, section 5.1).
+
+    Those are the best over offsets of the grid; ours lies on the centre or on a street: one less at most.
+    """
+    wide, fine = assumptions().silicon, change(assumptions().silicon, scribe=0.1, edge_exclusion=3.0)
+    assert 62 <= float(dies_on(814.0, wide)) <= 63
+    assert 67 <= float(dies_on(814.0, fine)) <= 68
+
+
+@cache
+def examined() -> tuple[Examination, ...]:
+    """Every catalogued chip as silicon."""
+    return tuple(examine(catalogue(), name) for name in names("chip"))
+
+
+# Outside 20 %, and named: Intel packs BMG-G21 at 72 million transistors a mm2 where NVIDIA has 122 on a like node, and
+# no published fact of the architecture tells.
+OUTSIDE = ("BMG-G21",)
+
+
+def test_dies_that_nothing_was_fitted_to() -> None:
+    """Area from the architecture: median 6.1 % over 22 dies, none of the others beyond 20 %."""
+    dies = [item for item in once_each(examined()) if not item.fitted]
+    assert len(dies) >= 20
+    assert score("", [item.area_error for item in dies]).median < 0.08
+    for item in dies:
+        assert item.die in OUTSIDE or abs(item.area / item.published_area - 1.0) < 0.20, item.die
+
+
+def test_few_dies_are_fitted() -> None:
+    """At most a third, one for each style, and a style with one die only is no evidence."""
+    dies = once_each(examined())
+    fitted = [item for item in dies if item.fitted]
+    assert 3 * len(fitted) <= len(dies)
+    assert len({item.style for item in fitted}) == len(fitted)
+
+
+def test_power_of_rated_chips() -> None:
+    """Full load against rating, before any limit.
+
+    Chips whose product was measured, capped ones too: median 11.6 % of 16. The product of each die that may draw the
+    most: 13.2 % of 21, GPUs among them 4 % of 9.
+    """
+    measured, chips = [item for item in examined() if item.measured], rated(examined())
+    assert len(measured) >= 15
+    assert score("", [item.power_error for item in measured]).median < 0.12
+    assert len(chips) >= 20
+    assert score("", [item.power_error for item in chips]).median < 0.15
+    assert score("", [item.power_error for item in chips if item.style == "gpu"]).median < 0.08
+
+
+@pytest.mark.parametrize(("name", "pj_per_bit"), [("a100-80gb-sxm", 13.11), ("gh200", 11.68)])
+def test_whole_memory_path(name: str, pj_per_bit: float) -> None:
+    """Energy of a streamed byte with the clocks that run meanwhile, against SC'25, Tables 2-3 (second-hand)."""
+    found = hardware_of(chip(name), assumptions()).energy.memory
+    assert float(found) == pytest.approx(8e-12 * pj_per_bit, rel=0.12)
 
 
 @pytest.mark.parametrize(

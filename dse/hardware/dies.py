@@ -1,0 +1,178 @@
+"""Into which dies does the silicon go, and is there edge enough? Outlines, pads and shoreline of each kind of die."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from dse.arrays import Number, pytree
+from dse.assumptions import Silicon
+from dse.hardware.chip import Chip
+
+__all__ = ["Dies", "Edge", "Outlines", "die_side", "die_to_die_area", "edge_of", "outlines_of", "paid_dies"]
+
+
+@pytree
+class Dies:
+    """Area of all dies of each kind [mm2]."""
+
+    compute: Number
+    base: Number
+
+    @property
+    def total(self) -> Number:
+        """Sum over both kinds [mm2]."""
+        return self.compute + self.base
+
+
+@pytree
+class Outlines:
+    """Dies drawn around their contents; pads, unfilled: parts of them, all dies of a package [mm2]."""
+
+    dies: Dies
+    pads: Number
+    unfilled: Number
+
+
+@pytree
+class Edge:
+    """Die edge needed by memory and by links, and what the dies offer [mm]."""
+
+    memory: Number
+    links: Number
+    die_to_die: Number
+    available: Number
+    available_to_memory: Number
+
+
+def framed(content: Number, ring: Number) -> Number:
+    """Area of a square die with a ring of pads around its content [mm2].
+
+    >>> round(float(framed(784.0, 0.2)), 1)
+    806.6
+    """
+    present = content > 0
+    side = jnp.sqrt(jnp.where(present, content, 1.0))
+    return jnp.where(present, (side + 2.0 * ring) ** 2, 0.0)
+
+
+def die_side(memory: Number, links: Number, neighbours: Number, silicon: Silicon) -> Number:
+    """Side of the smallest square die with enough edge [mm].
+
+    memory, links: edge that they need on this die [mm]; neighbours: dies that it is joined to [1]. Memory may take a
+    share of the usable edge only, and a die-to-die link takes a share of the side that it joins.
+    """
+    usable = 4.0 * silicon.usable_edge
+    for_memory = memory / (usable * silicon.memory_edge_share)
+    left = jnp.maximum(usable - neighbours * silicon.die_to_die_edge_share, 0.1 * usable)
+    return jnp.maximum(for_memory, (memory + links) / left)
+
+
+def neighbours_of(dies: Number) -> Number:
+    """Dies that one of a row is joined to, on average [1]."""
+    return 2.0 * (dies - 1.0) / jnp.maximum(dies, 1.0)
+
+
+def edge_dies(chip: Chip) -> tuple[Number, Number]:
+    """Dies that carry the memory interfaces and those that carry the links [1]."""
+    based = chip.base.dies > 0
+    memory = jnp.where(based, chip.base.dies, chip.package.dies)
+    return memory, jnp.where(based & (chip.base.under > 0), chip.base.dies, chip.package.dies)
+
+
+def die_to_die_area(chip: Chip, silicon: Silicon, compute: Number, base: Number) -> Dies:
+    """Circuits behind the joints of the dies [mm2]: a share of each joined side, as deep as such an interface is.
+
+    compute, base: contents with their network, all dies of a kind [mm2]. Where there are base dies, these join the
+    others.
+    """
+    depth = silicon.die_to_die_edge_share * silicon.die_to_die_depth
+    many, based = chip.package.dies, chip.base.dies
+
+    def joints(content: Number, count: Number) -> Number:
+        side = jnp.sqrt(jnp.where(content > 0, content, 1.0) / jnp.maximum(count, 1.0))
+        return jnp.where(content > 0, neighbours_of(count) * count * side * depth, 0.0)
+
+    return Dies(
+        compute=jnp.where(based > 0, 0.0, joints(compute, many)),
+        base=jnp.where(based > 0, chip.base.under * joints(base, based), 0.0),
+    )
+
+
+def stitched(die: Number, chip: Chip, silicon: Silicon) -> Number:
+    """A die with the gaps between the reticle fields that it is exposed in, on packages that take more than one [mm2].
+
+    WSE: fields of 26 mm x 33 mm with gaps of 0.8 mm between them (wafer-scale search spaces after Theseus).
+    """
+    wide, high, gap = silicon.reticle_width, silicon.reticle_height, silicon.stitch_gap
+    field = wide * high
+    ratio = (wide + gap) * (high + gap) / field
+    return jnp.where((die > field) & (chip.package.die_area_limit > field), die * ratio, die)
+
+
+def outlines_of(
+    chip: Chip, silicon: Silicon, compute: Number, base: Number, links: Number, interfaces: Number
+) -> Outlines:
+    """Dies around their contents: as large as these, as their edge or as what stands on them asks, whichever is most.
+
+    compute, base: contents with their network, all dies of a kind [mm2]; links: bandwidth over the edge [bytes/s];
+    interfaces: of the base dies, which lie beside what stands on them [mm2]. A design that is short of edge is padded,
+    as real pad-limited dies are, until the edge suffices.
+    """
+    shoreline = chip.memory.stacks * chip.memory.shoreline
+    on_memory, on_links = edge_dies(chip)
+    link_edge = links / silicon.serdes_edge_density
+    many, based, under = chip.package.dies, chip.base.dies, chip.base.under
+    alone = jnp.where(based > 0, 0.0, 1.0)
+    side = die_side(
+        alone * shoreline / on_memory,
+        jnp.where(based * under > 0, 0.0, link_edge / on_links),
+        alone * neighbours_of(many),
+        silicon,
+    )
+    one = framed(stitched(compute / many, chip, silicon), silicon.pad_ring)
+    compute_die = jnp.maximum(one, side**2)
+    count = jnp.maximum(based, 1.0)
+    base_side = die_side(shoreline / count, under * link_edge / count, under * neighbours_of(count), silicon)
+    base_one = framed(base / count, silicon.pad_ring)
+    footprint = under * (many * compute_die + interfaces) / count
+    base_die = jnp.maximum(jnp.maximum(base_one, base_side**2), footprint) * (1.0 - alone)
+    base_framed = base_one * (1.0 - alone)
+    return Outlines(
+        dies=Dies(compute=many * compute_die, base=based * base_die),
+        pads=many * one - compute + based * base_framed - base,
+        unfilled=many * (compute_die - one) + based * (base_die - base_framed),
+    )
+
+
+def paid_dies(chip: Chip, modelled: Dies) -> Dies:
+    """Dies that are paid for [mm2]: those published where there are any, else as modelled.
+
+    Where only the sum is published it is shared out as modelled.
+    """
+    published, base = chip.package.published_die_area, chip.base.published_die_area
+    shared = jnp.where(base > 0, base, published * modelled.base / modelled.total)
+    return Dies(
+        compute=jnp.where(published > 0, published - shared, modelled.compute),
+        base=jnp.where(published > 0, shared, modelled.base),
+    )
+
+
+def edge_of(chip: Chip, silicon: Silicon, dies: Dies, link_bandwidth: Number) -> Edge:
+    """Shoreline budget of the dies that carry the memory interfaces.
+
+    chip, silicon: broadcastable; dies: areas by kind [mm2]; link_bandwidth: over all networks [bytes/s]. Dies are taken
+    as square. Links that leave other dies than memory does are left out. Returns an Edge [mm].
+    """
+    count, on_links = edge_dies(chip)
+    based = chip.base.dies > 0
+    area = jnp.where(based, dies.base, dies.compute)
+    side = jnp.sqrt(area / count)
+    perimeter = 4.0 * side * count * silicon.usable_edge
+    joined = jnp.where(based & (chip.base.under == 0), 0.0, neighbours_of(count) * count)
+    return Edge(
+        memory=chip.memory.stacks * chip.memory.shoreline,
+        links=jnp.where(on_links == count, link_bandwidth / silicon.serdes_edge_density, 0.0),
+        die_to_die=joined * side * silicon.die_to_die_edge_share,
+        available=perimeter,
+        available_to_memory=perimeter * silicon.memory_edge_share,
+    )
