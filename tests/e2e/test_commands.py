@@ -121,7 +121,7 @@ def test_a_model_that_fits_nowhere_says_what_is_missing() -> None:
 def test_compare_ranks_and_states_the_basis() -> None:
     text = good("compare", "--chips", "h100-sxm,mi300x", *JOB, "--price-basis", "make")
     assert "make" in text
-    document = json.loads(good("compare", "--chips", "h100-sxm,mi300x", *JOB, "--json"))
+    document = json.loads(good("compare", "--chips", "h100-sxm,mi300x", *JOB, "--price-basis", "make", "--json"))
     first, second = document["chips"]
     assert {first["chip"], second["chip"]} == {"h100-sxm", "mi300x"}
     assert not first["level_with_first"]

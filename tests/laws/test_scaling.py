@@ -142,6 +142,7 @@ OUTPUTS = {
         for part, unit in {
             "": SECOND,
             ".energy": JOULE,
+            ".operators": (0, 0, 0, 0, 0),
             ".demand.macs": (0, 0, 0, 0, 0),
             ".demand.operations": (0, 0, 0, 0, 0),
             ".demand.sram_bytes": BYTES,
