@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from dse.commands import bench, catalogue, evaluate, reports, sensitivity, silicon, studies, validate
+from dse.commands import (
+    bench,
+    breakeven,
+    catalogue,
+    cost,
+    evaluate,
+    reports,
+    sensitivity,
+    silicon,
+    studies,
+    validate,
+)
 
 __all__ = ["app", "main"]
 
@@ -21,6 +32,8 @@ catalogue.add_to(app)
 evaluate.add_to(app)
 silicon.add_to(app)
 sensitivity.add_to(app)
+cost.add_to(app)
+breakeven.add_to(app)
 studies.add_to(app)
 reports.add_to(app)
 validate.add_to(app)

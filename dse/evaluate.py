@@ -12,6 +12,7 @@ from dse.hardware.area import Area, FloorPlan, floor_plan, link_bandwidth
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
 from dse.hardware.dies import Dies, Edge, edge_of, paid_dies
+from dse.hardware.machine import Machine, machine_of
 from dse.hardware.power import EventEnergy, event_energy, static_power
 from dse.hardware.voltage import at_voltage, clock_ratio
 from dse.hardware.yields import DieKind, die_kinds
@@ -87,6 +88,7 @@ class Hardware:
     static_power: Number
     make: MakeCost
     price: Number
+    machine: Machine
     peak: Number
 
     @property
@@ -129,11 +131,12 @@ class Metrics:
 
 def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
     """Area, edge, energy, cost and price of a chip, from its architecture; its peak at its supply voltage."""
-    silicon = assumptions.silicon
+    silicon, economics = assumptions.silicon, assumptions.economics
     plan = floor_plan(chip, silicon)
     dies, area = paid_dies(chip, plan.dies), plan.area
     kinds = die_kinds(chip, silicon, plan, dies)
-    make = make_cost(chip, silicon, kinds)
+    make = make_cost(chip, silicon, economics, kinds)
+    price = chip_price(chip, make)
     unit, clock = chip.matrix, chip.matrix.clock * clock_ratio(chip.process, silicon)
     return Hardware(
         plan=plan,
@@ -144,7 +147,8 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         energy=event_energy(chip, silicon, area),
         static_power=static_power(chip, silicon, area),
         make=make,
-        price=chip_price(chip, make.total),
+        price=price,
+        machine=machine_of(chip, make.total, price, economics),
         peak=2.0 * unit.units * unit.rows * unit.columns * clock * chip.numerics.rate,
     )
 
@@ -253,7 +257,7 @@ def evaluate(
     economics = assumptions.economics
     power = mean_power(prefill, decode, service, hardware.static_power)
     electricity = economics.utilisation * power + (1.0 - economics.utilisation) * hardware.static_power
-    owned = ownership(chip, hardware.price, electricity, economics)
+    owned = ownership(chip, hardware.machine, electricity, economics)
     rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
     chips = chips_of(mapping) * (1.0 + service.prefill_share)
     usd = chips * rate.chosen / (service.output_rate * economics.utilisation)

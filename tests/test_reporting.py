@@ -160,7 +160,7 @@ def test_a_modelled_price_changes_only_what_had_a_market_price(comparison: Compa
     costs = modelled_costs(comparison.job, comparison.candidates)
     for item, cost in zip(comparison.candidates, costs, strict=True):
         same = cost == pytest.approx(float(item.metrics.usd_per_output_token), rel=1e-9)
-        assert same == (price_source(comparison.job, item) == "modelled")
+        assert same == (price_source(item) == "modelled")
 
 
 def test_the_winner_is_the_best_found_design(comparison: Comparison) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from dse.analysis.uncertainty import range_of, spreads, tell_apart
 from dse.assumptions import Assumptions
 from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
-from dse.catalogue.build import build_assumptions, build_chips, build_traffic, build_transformer
+from dse.catalogue.build import BUYER, build_assumptions, build_chips, build_traffic, build_transformer
 from dse.catalogue.library import Library
 from dse.catalogue.read import Entry, Flat
 from dse.catalogue.store import Catalogue
@@ -21,16 +21,21 @@ from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Candidate", "Comparison", "Job", "compare", "evaluate_candidate", "job_of", "status_of"]
+__all__ = ["Candidate", "Comparison", "Job", "compare", "compare_on_bases", "evaluate_candidate", "job_of", "status_of"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every candidate is asked to do, how its money is counted, and what is known of software."""
+    """What every candidate is asked to do, how its money is counted, and what is known of software.
+
+    buyer: whose money it is; volume: chips over which development is spread, 0 when it is left out [1].
+    """
 
     model: str
     traffic: str
     price_basis: str
+    buyer: str
+    volume: float
     objective: str
     most_chips: int
     transformer: Transformer
@@ -44,7 +49,8 @@ class Job:
 class Candidate:
     """A chip on the job: its best mapping and metrics (scalar leaves), and the front of all its mappings.
 
-    status: of the catalogue (shipping, legacy, hypothetical ...) or 'found'; values: its flat description;
+    status: of the catalogue (shipping, legacy, hypothetical ...) or 'found'; price_basis: on which its dollars are;
+    values: its flat description;
     front_usd, front_speed: Pareto front of USD per output token against tokens/s per user, without the limits on time;
     front_rate, front_rate_speed: that of tokens/s per chip; spreads: metric -> standard deviation of its ln [1].
     """
@@ -52,6 +58,7 @@ class Candidate:
     name: str
     title: str
     status: str
+    price_basis: str
     values: Flat
     chip: Chip
     mapping: Mapping
@@ -84,6 +91,11 @@ class Comparison:
     job: Job
     candidates: list[Candidate]
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the dollars of the candidates are on different bases."""
+        return any(candidate.price_basis != self.job.price_basis for candidate in self.candidates)
+
     def level(self, candidate: Candidate) -> bool:
         """Whether the error bars of a candidate leave it open if it is better or worse than the first."""
         first, name = self.candidates[0], self.job.objective
@@ -98,16 +110,20 @@ def job_of(
     price_basis: str,
     objective: str = OBJECTIVES[0],
     most_chips: int = 1024,
+    buyer: str = BUYER,
+    volume: float | int | None = None,
 ) -> Job:
     """The job by names of the catalogue; CatalogueError for unknown ones."""
     transformer = build_transformer(catalogue.entry("transformer", model).values)
     requests = build_traffic(catalogue.entry("traffic", traffic).values)
-    assumptions = build_assumptions(catalogue.library, price_basis)
+    assumptions = build_assumptions(catalogue.library, price_basis, buyer, volume)
     mappings = mapping_lattice(transformer, requests, most_chips)
     return Job(
         model=model,
         traffic=traffic,
         price_basis=price_basis,
+        buyer=buyer,
+        volume=float(assumptions.economics.volume),
         objective=objective,
         most_chips=most_chips,
         transformer=transformer,
@@ -159,6 +175,7 @@ def evaluate_candidate(
         name=name,
         title=title,
         status=status,
+        price_basis=job.price_basis,
         values=values,
         chip=chip,
         mapping=mapping,
@@ -187,13 +204,30 @@ def status_of(entry: Entry) -> str:
     return str(getattr(getattr(entry.document, "status", None), "value", ""))
 
 
+def on_basis(job: Job, catalogue: Catalogue, basis: str) -> Job:
+    """The same job with its dollars on another basis; CatalogueError for an unknown one."""
+    if basis == job.price_basis:
+        return job
+    assumptions = build_assumptions(catalogue.library, basis, job.buyer, job.volume)
+    return replace(job, price_basis=basis, assumptions=assumptions)
+
+
+def known_candidate(catalogue: Catalogue, job: Job, name: str) -> Candidate:
+    """A chip of the catalogue on the job."""
+    entry = catalogue.entry("chip", name)
+    title = str(getattr(entry.document, "title", name))
+    chip = build_chips(entry.values, catalogue.library)
+    return evaluate_candidate(job, entry.name, title, status_of(entry), entry.values, chip)
+
+
 def compare(catalogue: Catalogue, job: Job, names: Iterable[str], found: Iterable[Candidate] = ()) -> Comparison:
     """Named chips of the catalogue, and found designs, on one job."""
-    candidates = list(found)
-    for name in dict.fromkeys(names):
-        entry = catalogue.entry("chip", name)
-        chip = build_chips(entry.values, catalogue.library)
-        status = status_of(entry)
-        title = str(getattr(entry.document, "title", name))
-        candidates.append(evaluate_candidate(job, entry.name, title, status, entry.values, chip))
+    candidates = [*found, *(known_candidate(catalogue, job, name) for name in dict.fromkeys(names))]
+    return Comparison(job, ranked(candidates, job.objective))
+
+
+def compare_on_bases(catalogue: Catalogue, job: Job, asked: Iterable[tuple[str, str]]) -> Comparison:
+    """Named chips of the catalogue, each with the price basis that its dollars are on."""
+    pairs = dict.fromkeys(asked)
+    candidates = [known_candidate(catalogue, on_basis(job, catalogue, basis), name) for name, basis in pairs]
     return Comparison(job, ranked(candidates, job.objective))

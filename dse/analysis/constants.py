@@ -116,7 +116,7 @@ def built(chip: Entry, job: Job, constant: Constant | None = None, value: float 
         own = with_value(chip, constant.path, value) if constant.entry.name == chip.name else chip
         return build_chips(own.values, job.library), job.assumptions
     library = edited_library(job.library, constant.entry, constant.path, value)
-    return build_chips(chip.values, library), build_assumptions(library, job.price_basis)
+    return build_chips(chip.values, library), build_assumptions(library, job.price_basis, job.buyer, job.volume)
 
 
 def leaves_of(tree: Built) -> tuple[float, ...]:

@@ -178,7 +178,7 @@ def smooth_wafer(moved: Built, today: Built, area: Number, area_today: Number) -
 
 def owned_at_limit(chip: Chip, hardware: Hardware, assumptions: Assumptions) -> Number:
     """Cost of owning a chip that always draws its power limit [USD/s]."""
-    return ownership(chip, hardware.price, chip.package.power_limit, assumptions.economics).total
+    return ownership(chip, hardware.machine, chip.package.power_limit, assumptions.economics).total
 
 
 def followed(moved: Built, today: Built) -> Chip:

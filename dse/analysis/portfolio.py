@@ -20,8 +20,8 @@ from jaxtyping import Float
 from dse.analysis.comparison import Job, job_of
 from dse.analysis.shipped import Shipped, cheapest, shipped_on
 from dse.analysis.uncertainty import range_of, spreads
-from dse.best_mapping import Best, best_mapping
-from dse.catalogue.build import build_chips
+from dse.best_mapping import OBJECTIVES, Best, best_mapping
+from dse.catalogue.build import BUYER, build_chips
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.read import Flat
 from dse.catalogue.store import Catalogue
@@ -93,7 +93,14 @@ class Portfolio:
         return self.pairs[0].job.price_basis
 
 
-def portfolio_of(catalogue: Catalogue, name: str, price_basis: str, most_chips: int = 1024) -> Portfolio:
+def portfolio_of(
+    catalogue: Catalogue,
+    name: str,
+    price_basis: str,
+    most_chips: int = 1024,
+    buyer: str = BUYER,
+    volume: float | None = None,
+) -> Portfolio:
     """A portfolio by its name; CatalogueError with the nearest name, or with every fault of its file."""
     entry = catalogue.entry("portfolio", name)
     tables: dict[str, object] = getattr(entry.document, "pair")  # noqa: B009
@@ -103,7 +110,7 @@ def portfolio_of(catalogue: Catalogue, name: str, price_basis: str, most_chips: 
     for pair, weight in weights.items():
         if weight > 0.0:
             model, traffic = (str(entry.values[f"pair.{pair}.{key}"]) for key in ("model", "traffic"))
-            job = job_of(catalogue, model, traffic, price_basis, most_chips=most_chips)
+            job = job_of(catalogue, model, traffic, price_basis, OBJECTIVES[0], most_chips, buyer, volume)
             pairs.append(Pair(pair, weight / total, job, shipped_on(catalogue, job)))
     return Portfolio(entry.name, entry.document.heading, tuple(pairs))
 

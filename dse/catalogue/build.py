@@ -24,10 +24,12 @@ from dse.sources import Cited
 from dse.workload import transformer as model
 from dse.workload.traffic import Traffic
 
-__all__ = ["PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
+__all__ = ["BUYER", "PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
 
 T = TypeVar("T")
 PRICE_BASES = ("make", "buy", "rent", "tco")
+BUYER = "hyperscaler"
+"""Whose money is counted where nobody says."""
 NO_LIMIT = 1e9
 YIELD_WEIGHTS = ("yield_negative_binomial", "yield_poisson", "yield_murphy", "yield_seeds")
 
@@ -81,6 +83,7 @@ def build_chips(columns: Mapping[str, Column], library: Library) -> parts.Chip:
         base=base_of(given, library),
         numerics=arithmetic.numerics,
         execution=execution_of(given, library),
+        development=parts.Development(**shelves["development"].gather(given.names("process.node"))),
         price=price_of(given, library),
     )
     return as_arrays(chip)
@@ -168,9 +171,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
         dimensions=shape["dimensions"],
         domain=domain,
         tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
-        energy=kind["energy"],
-        price=kind["price"],
-        controller_area=kind["controller_area"],
+        **{key: kind[key] for key in ("energy", "adapter_price", "cable_price", "switch_price", "controller_area")},
     )
 
 
@@ -182,8 +183,9 @@ def switch_tiers(dimensions: Number, domain: Number, radix: float) -> Number:
 
 def package_of(given: Columns, library: Library) -> parts.Package:
     """The package, with the limits and costs of its kind."""
+    kind = library.shelves["package"].gather(given.names("package.kind"))
     return parts.Package(
-        **library.shelves["package"].gather(given.names("package.kind")),
+        **{key: column for key, column in kind.items() if key not in ("carrier", "holds_stacks")},
         dies=given.number("package.dies"),
         power_limit=given.number("package.tdp"),
         published_die_area=given.number("package.die_area", 0.0),
@@ -215,10 +217,12 @@ def price_of(given: Columns, library: Library) -> parts.Price:
     """Prices; host and server power default to those of the economics table."""
     economics = section(library.economics, "economics")
     defaults = {key: number_of(economics, key) for key in ("host", "server_power_ratio") if key in economics}
+    margin = library.shelves["margin"].gather(given.names("price.margin"))
     return parts.Price(
         buy=given.number("price.buy", 0.0),
         rent=given.number("price.rent", 0.0),
-        gross_margin=library.shelves["margin"].gather(given.names("price.margin"))["gross_margin"],
+        gross_margin=margin["gross_margin"],
+        negotiable=margin["negotiable"],
         host=given.number("price.host", defaults.get("host")),
         server_power_ratio=given.number("price.server_power_ratio", defaults.get("server_power_ratio")),
     )
@@ -279,20 +283,29 @@ def build_traffic(values: Mapping[str, Column]) -> Traffic:
     return as_arrays(Traffic(**{name: given.number(name) for name in Traffic.__dataclass_fields__}))
 
 
-def build_assumptions(library: Library, price_basis: str = "tco") -> Assumptions:
-    """Silicon, economics and serving; price_basis: which price comparisons use, one of PRICE_BASES."""
+def build_assumptions(
+    library: Library, price_basis: str = "tco", buyer: str = BUYER, volume: float | int | None = None
+) -> Assumptions:
+    """Silicon, economics and serving; CatalogueError for unknown names.
+
+    price_basis: which price comparisons use, one of PRICE_BASES; buyer: whose money it is; volume: chips over which the
+    development of a chip without a market price is spread, the catalogue's when none is given.
+    """
     if price_basis not in PRICE_BASES:
         close = nearest(price_basis, PRICE_BASES)
         raise CatalogueError(
             [Problem("unknown price basis", "", "price_basis", price_basis, listed(PRICE_BASES), close)]
         )
     economics, serving = section(library.economics, "economics"), section(library.economics, "serving")
-    basis = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
+    given: dict[str, Numbers] = {f"basis_{name}": float(name == price_basis) for name in PRICE_BASES}
+    given |= library.shelves["buyer"].gather(buyer)
+    if volume is not None:
+        given["volume"] = float(volume)
     built = Assumptions(
         silicon=silicon_of(library),
         economics=Economics(
-            **basis,
-            **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in basis},
+            **given,
+            **{name: number_of(economics, name) for name in Economics.__dataclass_fields__ if name not in given},
         ),
         serving=Serving(**{name: number_of(serving, name) for name in Serving.__dataclass_fields__}),
     )

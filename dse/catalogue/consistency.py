@@ -192,6 +192,7 @@ def silicon_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """What cannot be made: a supply outside the node's, a memory that the node or the package cannot hold."""
     yield from voltage_faults(entry, names)
     yield from memory_node_faults(entry, names)
+    yield from carrier_faults(entry, names)
     yield from package_faults(entry, names)
 
 
@@ -222,6 +223,18 @@ def memory_node_faults(entry: Entry, names: Names) -> Iterator[Problem]:
         rule = f"has no interface in {entry.values[holder]}: none older than {newest} was made"
         way_out = "take an older memory, a newer node, or base dies in one"
         yield Problem(rule, str(entry.path), "memory.kind", repr(entry.values["memory.kind"]), way_out=way_out)
+
+
+def carrier_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Memory stacks on a package without an interposer or bridges to carry them."""
+    memory = known_row(entry, names, "memory.kind", "memory")
+    package = known_row(entry, names, "package.kind", "package")
+    if package and memory.get("needs_carrier", 0.0) == 1.0 and not package["holds_stacks"]:
+        packages = names.shelf("package")
+        able = [name for name in packages.names if packages.columns["holds_stacks"][packages.row(name)]]
+        rule, kind = f"cannot hold stacks of {entry.values['memory.kind']}", repr(entry.values["package.kind"])
+        way_out = "name a package with a carrier"
+        yield Problem(rule, str(entry.path), "package.kind", kind, listed(able), way_out=way_out)
 
 
 def package_faults(entry: Entry, names: Names) -> Iterator[Problem]:

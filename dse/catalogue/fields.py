@@ -19,6 +19,7 @@ __all__ = ["Choices", "Context", "Figure", "Range", "Spec", "bounds_text"]
 CITED_KEYS = ("value", "source", "at", "kind", "note", "low", "high")
 RANGE_KEYS = ("low", "high", "log", "step", "because", "when", "otherwise")
 CHOICE_KEYS = ("choices", "because", "when", "otherwise")
+OTHER_CURRENCY = "money is in USD: convert it at the rate of its date, and say so in a note"
 UNCITED_KINDS = ("derived", "assumed", "hypothetical")
 Value: TypeAlias = float | str | bool
 
@@ -140,7 +141,8 @@ class Spec:
             try:
                 return units.parse(raw, self.dimension)
             except units.UnitError as error:
-                raise FieldError(Problem(str(error), value=shown(raw), allowed=self.expected())) from error
+                way_out = OTHER_CURRENCY if self.dimension.startswith("USD") else ""
+                raise FieldError(Problem(str(error), "", "", shown(raw), self.expected(), way_out=way_out)) from error
         if self.dimension not in ("1", "tokens"):
             raise FieldError(Problem("has no unit", value=shown(raw), allowed=self.expected()))
         return float(raw)

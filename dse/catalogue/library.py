@@ -19,7 +19,7 @@ __all__ = ["Column", "Library", "Shelf", "codes_of", "shelf_of"]
 Numbers: TypeAlias = Float[np.ndarray, " designs"] | float
 Names: TypeAlias = Shaped[np.ndarray, " designs"] | str
 Column: TypeAlias = Shaped[np.ndarray, " designs"] | float | int | str | bool
-INDUSTRY = ("process", "style", "memory", "link", "topology", "package")
+INDUSTRY = ("process", "style", "memory", "link", "topology", "package", "carrier")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,20 @@ def shelf_of(what: str, entries: Iterable[Entry], table: str) -> Shelf:
     return Shelf(what, rows, columns, figures, files)
 
 
+def beside(nodes: Shelf, costs: Shelf) -> Shelf:
+    """A shelf that answers to the names and aliases of the nodes; CatalogueError for a node that it leaves out."""
+    missing = [name for name in nodes.names if name not in costs.rows]
+    if missing:
+        way_out = "add a table [development.NODE]"
+        raise CatalogueError(
+            [Problem(f"no {costs.what} of this node", value=name, way_out=way_out) for name in missing]
+        )
+    order = [costs.rows[name] for name in nodes.names]
+    columns = {key: column[order] for key, column in costs.columns.items()}
+    figures = {name: costs.figures[name] for name in nodes.names}
+    return Shelf(costs.what, nodes.rows, columns, figures, costs.files)
+
+
 def number(cited: Cited | None) -> float:
     """A cited value as a number; flags are 0 or 1, what is absent or a word is not a number."""
     return float("nan") if cited is None or isinstance(cited.value, str) else float(cited.value)
@@ -143,19 +157,26 @@ class Library:
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
-        """Nodes, styles, memories, links, topologies, packages and margins; those that are known, and the others."""
-        files = dict.fromkeys(INDUSTRY, self.technology) | {"margin": (self.economics,)}
-        return {what: self.known.get(what) or shelf_of(what, entries, what) for what, entries in files.items()}
+        """Nodes, styles, memories, links, topologies, packages, margins, buyers, and development by node."""
+        files = dict.fromkeys((*INDUSTRY, "development"), self.technology)
+        files |= dict.fromkeys(("margin", "buyer"), (self.economics,))
+        found = {what: self.known.get(what) or shelf_of(what, entries, what) for what, entries in files.items()}
+        return found | {"development": beside(found["process"], found["development"])}
+
+    @property
+    def silicon(self) -> dict[str, Cited]:
+        """Coefficients of silicon by name [base units]."""
+        return section(self.silicon_file, "silicon")
 
     @cached_property
-    def silicon(self) -> dict[str, Cited]:
-        """Coefficients of silicon by name [base units]; CatalogueError unless exactly one file gives them."""
+    def silicon_file(self) -> Entry:
+        """The file of the coefficients of silicon; CatalogueError unless exactly one file gives them."""
         holders = [entry for entry in self.technology if getattr(entry.document, "silicon", None) is not None]
         if len(holders) != 1:
             files = listed(str(entry.path) for entry in holders) or "none"
             rule = "one technology file must hold the table [silicon]"
             raise CatalogueError([Problem(rule, key="silicon", value=files, way_out="remove your own copy")])
-        return section(holders[0], "silicon")
+        return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
         """The named number formats."""

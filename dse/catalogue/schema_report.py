@@ -10,7 +10,7 @@ from dse.catalogue.declarations import Document, Table, Words, name_of
 from dse.catalogue.errors import FieldError, Problem
 from dse.catalogue.fields import Figure
 
-__all__ = ["ReportDocument", "SiliconTable", "StudyTable", "ValidationTable"]
+__all__ = ["MoneyTable", "ReportDocument", "SiliconTable", "StudyTable", "ValidationTable"]
 
 
 class StudyTable(Table):
@@ -37,6 +37,15 @@ class ValidationTable(Table):
     left_out: Annotated[tuple[Literal["nothing", "chip", "model", "machine", "chip-model"], ...], Field(min_length=1)]
 
 
+class MoneyTable(Table):
+    """Published bills, machines and costs of ownership against the modelled ones.
+
+    published: a CSV file, from the folder that holds reports/.
+    """
+
+    published: Words
+
+
 class SiliconTable(Table):
     """Chips as silicon beside what is published of them; chips: all of the catalogue."""
 
@@ -44,17 +53,18 @@ class SiliconTable(Table):
 
 
 class ReportDocument(Document):
-    """How a committed result is made again: by a study, a validation, or by looking at silicon."""
+    """How a committed result is made again: by a study, a validation, published money, or by looking at silicon."""
 
     title: Words
     study: StudyTable | None = None
     validation: ValidationTable | None = None
+    money: MoneyTable | None = None
     silicon: SiliconTable | None = None
 
     @model_validator(mode="after")
     def one_way(self) -> ReportDocument:
         """Exactly one of the tables that say how."""
-        ways = ("study", "validation", "silicon")
+        ways = ("study", "validation", "money", "silicon")
         given = [name for name in ways if getattr(self, name) is not None]
         if len(given) != 1:
             value = " and ".join(f"[{name}]" for name in given) or "none"

@@ -10,9 +10,11 @@ from dse.catalogue.declarations import (
     Area,
     ByteRate,
     Bytes,
+    CountOrZero,
     Document,
     Dollars,
     DollarsPerByte,
+    DollarsPerByteRate,
     Flag,
     Joules,
     JoulesPerByte,
@@ -76,7 +78,10 @@ class StyleEntry(Table):
 
 
 class MemoryEntry(Table):
-    """A kind of memory, per stack or device."""
+    """A kind of memory, per stack or device.
+
+    oldest_node: on which its interface has been made; needs_carrier: whether it stands on an interposer or bridges.
+    """
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
@@ -89,6 +94,7 @@ class MemoryEntry(Table):
     shoreline: Length
     price: DollarsPerByte
     idle_power: Watts
+    needs_carrier: Flag | None = None
 
 
 class LinkEntry(Table):
@@ -98,7 +104,9 @@ class LinkEntry(Table):
     title: str = ""
     latency: Seconds
     energy: JoulesPerByte
-    price: Annotated[Figure, Spec("USD/(byte/s)", high=1.0)]
+    adapter_price: DollarsPerByteRate
+    cable_price: DollarsPerByteRate
+    switch_price: DollarsPerByteRate
     controller_area: BandwidthArea
 
 
@@ -111,7 +119,7 @@ class TopologyEntry(Table):
 
 
 class PackageEntry(Table):
-    """A way of packaging dies."""
+    """A way of packaging dies; carrier: by which the academic model builds it; holds_stacks: beside the dies."""
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
@@ -123,6 +131,45 @@ class PackageEntry(Table):
     bond_yield: Share
     defect_recovery: Share
     power_density_limit: WattsPerArea
+    carrier: Annotated[Figure, name_of("carrier")] | None = None
+    holds_stacks: Flag
+
+
+class CarrierEntry(Table):
+    """What carries the dies in the academic model; see dse.hardware.actuary.Carrier."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    wafers: CountOrZero
+    wafer_price: Dollars
+    defect_density: Annotated[Figure, Spec("1/mm2", high=1.0)]
+    clustering: Positive
+    area_ratio: Positive
+    bond_yield: Share
+    bump_price: Annotated[Figure, Spec("USD/mm2", high=1e3)]
+
+
+class DevelopmentEntry(Table):
+    """What a design on a node costs before the first chip."""
+
+    design: Dollars
+    masks: Dollars
+    intellectual_property: Dollars
+
+
+Year = Annotated[str, Field(pattern=r"^(19|20)\d\d(\.\d+)?$")]
+
+
+class MemoryHistory(Table):
+    """What a memory cost in other years."""
+
+    price: dict[Year, DollarsPerByte]
+
+
+class WaferHistory(Table):
+    """What the wafers of a node cost in other years."""
+
+    wafer_price: dict[Year, Dollars]
 
 
 class MarginEntry(Table):
@@ -130,7 +177,20 @@ class MarginEntry(Table):
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
-    gross_margin: Share
+    gross_margin: Annotated[Figure, Spec(high=0.99)]
+    negotiable: Flag
+
+
+class BuyerEntry(Table):
+    """Who buys machines and runs them; see dse.assumptions.Economics."""
+
+    aliases: list[Words] = Field(default_factory=list)
+    title: str = ""
+    interest_rate: Annotated[Figure, Spec("1/s", high=1.0)]
+    margin_share: Share
+    facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    pue: Annotated[Figure, Spec(low=1, high=10)]
+    rent_margin: Annotated[Figure, Spec(high=0.99)]
 
 
 class SiliconTable(Table):
@@ -191,6 +251,10 @@ class TechnologyDocument(Document):
     link: dict[str, LinkEntry] = Field(default_factory=dict)
     topology: dict[str, TopologyEntry] = Field(default_factory=dict)
     package: dict[str, PackageEntry] = Field(default_factory=dict)
+    carrier: dict[str, CarrierEntry] = Field(default_factory=dict)
+    development: dict[str, DevelopmentEntry] = Field(default_factory=dict)
+    memory_history: dict[str, MemoryHistory] = Field(default_factory=dict)
+    wafer_history: dict[str, WaferHistory] = Field(default_factory=dict)
     silicon: SiliconTable | None = None
 
 
@@ -202,13 +266,16 @@ class EconomicsTable(Table):
 
     depreciation: Span
     facility_life: Span
-    interest_rate: Annotated[Figure, Spec("1/s", high=1.0)]
-    facility_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    rack_price: Annotated[Figure, Spec("USD/W", high=1e6)]
+    facility_operation: Annotated[Figure, Spec("USD/J", high=1.0)]
+    cluster_power_ratio: Annotated[Figure, Spec(low=1, high=10)]
     electricity_price: Annotated[Figure, Spec("USD/J", high=1.0)]
-    pue: Annotated[Figure, Spec(low=1, high=10)]
+    mean_power_share: Share
     maintenance_share: Share
+    spares_share: Share
     utilisation: Annotated[Figure, Spec(high=1, above=True)]
-    rent_margin: Annotated[Figure, Spec(high=0.99)]
+    software_development: Dollars
+    volume: CountOrZero
     host: Dollars | None = None
     server_power_ratio: Annotated[Figure, Spec(low=1, high=10)] | None = None
 
@@ -230,6 +297,7 @@ class EconomicsDocument(Document):
     title: str = ""
     economics: EconomicsTable
     serving: ServingTable | None = None
+    buyer: dict[str, BuyerEntry] = Field(default_factory=dict)
     margin: dict[str, MarginEntry] = Field(default_factory=dict)
 
 

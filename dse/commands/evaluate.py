@@ -10,12 +10,14 @@ import typer
 from dse.commands.options import (
     MOST,
     MOST_CHIPS,
+    BuyerOption,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
     ModelOption,
     PriceBasisOption,
     TrafficOption,
+    VolumeOption,
     print_json,
     print_ranking,
     print_table,
@@ -23,7 +25,7 @@ from dse.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from dse.analysis.comparison import Candidate, Job
+    from dse.analysis.comparison import Candidate, Comparison, Job
     from dse.catalogue import Catalogue
 
 __all__ = ["add_to"]
@@ -51,6 +53,8 @@ def evaluate_command(
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
     price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     objective: Annotated[
         str, typer.Option("--objective", help="What the best mapping maximises.")
     ] = "tokens-per-dollar",
@@ -62,8 +66,10 @@ def evaluate_command(
 
     A chip that cannot do the job is an answer too: exit status 0, "feasible": false, and the reasons.
     """
+    from dse.analysis.comparison import job_of
     from dse.catalogue import open_catalogue
     from dse.reporting.summary import metrics_json
+    from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
     given = {
@@ -78,36 +84,34 @@ def evaluate_command(
     }
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
-    job = restricted_job(found, (model, traffic, price_basis, objective), max(most_chips, chips or 1), given, chips)
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), max(most_chips, chips or 1), buyer, volume)
+    job = restricted_job(job, given, chips)
     chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
         print_json(
-            {"chip": candidate.name, "model": job.model, "traffic": job.traffic, "price_basis": job.price_basis}
+            {"chip": candidate.name, "model": job.model, "traffic": job.traffic}
+            | {"price_basis": job.price_basis, "buyer": job.buyer, "volume": job.volume}
             | metrics_json(candidate)
         )
         return
     show_candidate(candidate, job)
 
 
-def restricted_job(
-    catalogue: Catalogue, names: tuple[str, str, str, str], most: int, given: dict[str, int | None], chips: int | None
-) -> Job:
+def restricted_job(job: Job, given: dict[str, int | None], chips: int | None) -> Job:
     """The job with the mappings that the options leave open; CatalogueError when they leave none."""
     from dataclasses import replace
 
-    from dse.analysis.comparison import job_of
     from dse.best_mapping import mapping_lattice
     from dse.catalogue import CatalogueError, Problem
-    from dse.search.objective import metric_of
 
-    model, traffic, basis, objective = names
-    job = job_of(catalogue, model, traffic, basis, metric_of(objective), most)
     wanted = {name: float(value) for name, value in given.items() if value is not None}
     if not wanted and chips is None:
         return job
     check_experts(given["expert_parallel"], job)
-    mappings = mapping_lattice(job.transformer, job.requests, chips or most, wanted, exactly=chips is not None)
+    mappings = mapping_lattice(
+        job.transformer, job.requests, chips or job.most_chips, wanted, exactly=chips is not None
+    )
     if not len(mappings.batch):  # pyright: ignore[reportArgumentType]
         text = ", ".join(f"{name} {value:g}" for name, value in wanted.items()) + (
             f" on {chips} chips" if chips else ""
@@ -158,7 +162,9 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
     from dse.reporting.text import quantity, significant
 
     document = metrics_json(candidate)
-    say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}")
+    say(f"{candidate.title} on {job.model}, traffic {job.traffic}, price basis {job.price_basis}, {job.buyer}")
+    if job.volume:
+        say(f"  development of a chip without a market price is spread over {job.volume:,.0f} chips")
     if not candidate.feasible:
         say("infeasible under every mapping tried; the one that comes closest:")
         for reason in document["reasons"]:
@@ -197,8 +203,13 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
 def compare_command(
     model: ModelOption,
     traffic: TrafficOption = "chat",
-    chips: Annotated[str, typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`.")] = "all",
+    chips: Annotated[
+        str,
+        typer.Option("--chips", help="Names or paths of .toml files with commas, or `all`; NAME@BASIS with --mixed."),
+    ] = "all",
     price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     objective: Annotated[
         str, typer.Option("--objective", help="What the best mapping maximises.")
     ] = "tokens-per-dollar",
@@ -206,47 +217,76 @@ def compare_command(
     front: Annotated[
         bool, typer.Option("--front", help="Also tokens/s per chip at several tokens/s per user; --report plots it.")
     ] = False,
+    mixed: Annotated[
+        bool, typer.Option("--mixed-bases", help="Let NAME@BASIS put chips on different price bases; each is printed.")
+    ] = False,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The same job on several chips, ranked."""
-    from dse.analysis.comparison import compare, job_of
-    from dse.catalogue import list_entries, open_catalogue
-    from dse.reporting.interactivity import front_json, interactivity, interactivity_table
+    from dse.analysis.comparison import compare_on_bases, job_of
+    from dse.catalogue import open_catalogue
+    from dse.reporting.interactivity import interactivity, interactivity_table
     from dse.reporting.provenance import marked
-    from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips)
-    names = (
-        [entry["name"] for entry in list_entries("chip", found)]
-        if chips == "all"
-        else [found.adopt("chip", n.strip()) for n in chips.split(",")]
-    )
-    comparison = marked(compare(found, job, names), found)
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips, buyer, volume)
+    comparison = marked(compare_on_bases(found, job, priced_chips(found, chips, price_basis, mixed)), found)
     page: Path | None = None
     if report is not None:
         from dse.reporting import write_report
 
         page = write_report(report, comparison, None, found)
     if as_json:
-        rows = [
-            {"chip": c.name, "status": c.status, "market_price": c.market_price}
-            | {"level_with_first": comparison.level(c)}
-            | metrics_json(c)
-            | ({"front": front_json(c)} if front else {})
-            for c in comparison.candidates
-        ]
-        print_json({"model": model, "traffic": traffic, "price_basis": price_basis, "chips": rows})
+        print_json(comparison_json(comparison, front))
         return
     print_ranking(comparison)
     if front:
         print_table(interactivity_table(interactivity(comparison, {})))
     if page is not None:
         say(f"report: {page}")
+
+
+def comparison_json(comparison: Comparison, front: bool) -> dict[str, Any]:
+    """A comparison as a document; front: with the fronts of its chips."""
+    from dse.reporting.interactivity import front_json
+    from dse.reporting.summary import metrics_json
+
+    job = comparison.job
+    head = {"model": job.model, "traffic": job.traffic, "price_basis": job.price_basis, "buyer": job.buyer}
+    rows = [
+        {"chip": c.name, "status": c.status, "price_basis": c.price_basis, "market_price": c.market_price}
+        | {"level_with_first": comparison.level(c)}
+        | metrics_json(c)
+        | ({"front": front_json(c)} if front else {})
+        for c in comparison.candidates
+    ]
+    return head | {"volume": job.volume, "mixed_bases": comparison.mixed, "chips": rows}
+
+
+def priced_chips(catalogue: Catalogue, text: str, basis: str, mixed: bool) -> list[tuple[str, str]]:
+    """Chips with the price basis of each, from NAME or NAME@BASIS with commas, or `all` of them.
+
+    CatalogueError for a basis beside the one of the comparison, unless that is asked for.
+    """
+    from dse.catalogue import CatalogueError, Problem, list_entries
+    from dse.catalogue.build import PRICE_BASES
+
+    if text == "all":
+        return [(entry["name"], basis) for entry in list_entries("chip", catalogue)]
+    found = []
+    for item in map(str.strip, text.split(",")):
+        name, at, own = item.rpartition("@")
+        found.append((name, own) if at and own in PRICE_BASES else (item, basis))
+    others = sorted({own for _, own in found} - {basis})
+    if others and not mixed:
+        rule = f"asks for the price basis {', '.join(others)} beside {basis}: dollars of different bases do not compare"
+        way_out = "leave @BASIS out, or ask for it with --mixed-bases; the basis is then printed beside each result"
+        raise CatalogueError([Problem(rule, key="--chips", value=repr(text), way_out=way_out)])
+    return [(catalogue.adopt("chip", name), own) for name, own in found]
 
 
 def add_to(app: Any) -> None:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST",
     "MOST_CHIPS",
+    "BuyerOption",
     "CatalogueOption",
     "ChipsLimit",
     "JsonOption",
     "ModelOption",
     "PriceBasisOption",
     "TrafficOption",
+    "VolumeOption",
     "print_json",
     "print_ranking",
     "print_wrapped",
@@ -46,6 +48,13 @@ ModelOption = Annotated[str, typer.Option("--model", help="A transformer: a name
 TrafficOption = Annotated[str, typer.Option("--traffic", help="A traffic: a name, or the path of a .toml file.")]
 PriceBasisOption = Annotated[
     str, typer.Option("--price-basis", help="make, buy, rent or tco: what a dollar of the comparison pays for.")
+]
+BuyerOption = Annotated[str, typer.Option("--buyer", help="Whose money it is: hyperscaler or neocloud.")]
+VolumeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--volume", min=0, max=10**9, help="Chips over which development is spread, where no market price holds it."
+    ),
 ]
 ChipsLimit = Annotated[
     int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")

@@ -31,9 +31,10 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job | Po
 
     plan = plan_in(study)
     space = load_space(plan.space, catalogue)
+    money = (plan.most_chips, plan.buyer, plan.volume)
     if plan.portfolio:
-        return space, portfolio_of(catalogue, plan.portfolio, plan.price_basis, plan.most_chips)
-    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], plan.most_chips)
+        return space, portfolio_of(catalogue, plan.portfolio, plan.price_basis, *money)
+    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], *money)
 
 
 def bar_of(console: Console, silent: bool = False) -> Bar:

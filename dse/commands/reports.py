@@ -12,7 +12,7 @@ from dse.commands.studies import run_recipe
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.catalogue.schema_report import ValidationTable
+    from dse.catalogue.schema_report import MoneyTable, ValidationTable
 
 __all__ = ["add_to"]
 
@@ -23,7 +23,7 @@ def report_command(
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Regenerate a committed comparison, validation or silicon report from its recipe."""
+    """Regenerate a committed comparison, validation or other report from its recipe."""
     from dse.catalogue import open_catalogue
     from dse.search.outcome import recipe_of
 
@@ -35,8 +35,11 @@ def report_command(
     entry = found.entry("report", recipe)
     folder = output or Path("results") / entry.name
     table: ValidationTable | None = getattr(entry.document, "validation")  # noqa: B009
+    money: MoneyTable | None = getattr(entry.document, "money")  # noqa: B009
     if table is not None:
         run_validation(found, entry.path, table, folder, as_json)
+    elif money is not None:
+        run_money(found, entry.path, money, folder, as_json)
     else:
         run_silicon(found, folder, as_json)
 
@@ -56,6 +59,24 @@ def run_validation(catalogue: Catalogue, recipe: Path, table: ValidationTable, f
         print_json({"report": str(page), "summary": str(page.with_name("summary.csv")), "folds": results})
         return
     say(f"report: {page}")
+
+
+def run_money(catalogue: Catalogue, recipe: Path, table: MoneyTable, folder: Path, as_json: bool) -> None:
+    """Published money beside the modelled, as a table and figures in a folder."""
+    from dse.analysis.published_money import figures_of, read_published
+    from dse.reporting.money import money_rows, scores, write_money
+
+    figures = figures_of(catalogue, read_published(recipe.parent.parent / table.published))
+    made = write_money(folder, figures)
+    if as_json:
+        summary = [score._asdict() for score in scores(figures)]
+        print_json({"files": [str(path) for path in made], "summary": summary, "figures": money_rows(figures)})
+        return
+    for one in scores(figures):
+        errors = f"median distance {one.median:.1%}, largest {one.largest:.1%}, bias {one.bias:.2f}"
+        say(f"{one.kind}: {one.figures} figures, {errors}")
+    for path in made:
+        say(f"file: {path}")
 
 
 def run_silicon(catalogue: Catalogue, folder: Path, as_json: bool) -> None:

@@ -9,9 +9,11 @@ import typer
 
 from dse.commands.options import (
     MOST,
+    BuyerOption,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
+    VolumeOption,
     print_json,
     print_ranking,
     print_wrapped,
@@ -133,6 +135,8 @@ def run_command(
         ),
     ] = None,
     price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.")] = 0,
     study: Annotated[str | None, typer.Option("--study", help="Name; a new one when absent.")] = None,
     storage: StorageOption = DEFAULT_STORAGE,
@@ -150,7 +154,7 @@ def run_command(
     found = open_catalogue(catalogue)
     box = load_space(space, found)
     names = (model, traffic, portfolio, price_basis or box.price_basis)
-    plan = new_plan(found, box, names, objective, (sampler, seed, trials, most_chips))
+    plan = new_plan(found, box, names, objective, (sampler, seed, trials), (most_chips, buyer, volume))
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
     finish(found, durable, storage, report, catalogue, as_json)
@@ -161,29 +165,31 @@ def new_plan(
     box: Space,
     names: tuple[str | None, str | None, str | None, str],
     objective: list[str] | None,
-    search: tuple[str, int, int, int],
+    search: tuple[str, int, int],
+    limits: tuple[int, str, int | None],
 ) -> Plan:
     """The plan of a new study of a job, or of a portfolio where one is asked for, or the space names one.
 
-    names: model, traffic, portfolio and price basis; search: sampler, seed, trials and most chips of a deployment.
+    names: model, traffic, portfolio and price basis; search: sampler, seed and trials; limits: most chips of a
+    deployment, buyer and volume.
     """
     from dse.analysis.comparison import job_of
     from dse.analysis.portfolio import portfolio_of
+    from dse.best_mapping import OBJECTIVES
     from dse.catalogue import CatalogueError, Problem
     from dse.search.study import plan_of, portfolio_plan
 
     model, traffic, portfolio, basis = names
-    sampler, seed, trials, most_chips = search
     if portfolio and (model or traffic):
         way_out = "leave --model and --traffic out: the portfolio names them"
         raise CatalogueError(
             [Problem("stands beside a single job", "", "--portfolio", repr(portfolio), "", "", way_out)]
         )
     if portfolio or (box.portfolio and not (model or traffic)):
-        jobs = portfolio_of(catalogue, catalogue.adopt("portfolio", portfolio or box.portfolio), basis, most_chips)
-        return portfolio_plan(box, jobs, objective or ["mean"], sampler, seed, trials)
-    job = job_of(catalogue, model or box.model, traffic or box.traffic, basis, most_chips=most_chips)
-    return plan_of(box, job, objective or [box.objective], sampler, seed, trials)
+        jobs = portfolio_of(catalogue, catalogue.adopt("portfolio", portfolio or box.portfolio), basis, *limits)
+        return portfolio_plan(box, jobs, objective or ["mean"], *search)
+    job = job_of(catalogue, model or box.model, traffic or box.traffic, basis, OBJECTIVES[0], *limits)
+    return plan_of(box, job, objective or [box.objective], *search)
 
 
 @studies.command("resume")

@@ -11,6 +11,7 @@ from dse.arrays import Number, pytree
 __all__ = [
     "BaseDies",
     "Chip",
+    "Development",
     "Execution",
     "FarMemory",
     "Link",
@@ -157,10 +158,9 @@ class FarMemory:
 class Link:
     """A network between chips.
 
-    bandwidth: one direction, all ports of a chip [bytes/s]; latency: one hop [s]; dimensions: 0 switch, 1 ring, 2 or
-    3 torus or mesh [1]; domain: chips that it joins [1]; tiers: of switches that so large a domain needs, 1 without
-    switches [1]; energy: per byte sent [J/byte]; price: port, cable and switch per chip [USD/(byte/s)];
-    controller_area: link layer and protocol behind the transceivers at 7 nm [mm2/(byte/s)].
+    energy: per byte sent [J/byte]; adapter_price, cable_price, switch_price: network cards, copper or optics, and
+    ports of switches, per chip [USD/(byte/s)]; controller_area: link layer and protocol behind the transceivers at 7 nm
+    [mm2/(byte/s)].
     """
 
     bandwidth: Number
@@ -169,7 +169,9 @@ class Link:
     domain: Number
     tiers: Number
     energy: Number
-    price: Number
+    adapter_price: Number
+    cable_price: Number
+    switch_price: Number
     controller_area: Number
 
 
@@ -260,17 +262,32 @@ class Execution:
 
 
 @pytree
+class Development:
+    """What one chip design on this node costs before the first is sold.
+
+    design: engineers, tools and verification; masks: one full set; intellectual_property: licences of interfaces [USD].
+    """
+
+    design: Number
+    masks: Number
+    intellectual_property: Number
+
+
+@pytree
 class Price:
     """What money is asked for the chip.
 
     buy: market price of one package, 0 when unknown [USD]; rent: per chip, 0 when unknown [USD/s];
-    gross_margin: of the vendor, where no market price is known [1]; host: server around it, per chip [USD];
+    gross_margin: of the vendor, where no market price is known [1]; negotiable: 1 where large buyers pay less than the
+    price, 0 where it is that of the one buyer already [1]; host: server around it, per chip, without network
+    cards [USD];
     server_power_ratio: power of the server over that of its chips [1].
     """
 
     buy: Number
     rent: Number
     gross_margin: Number
+    negotiable: Number
     host: Number
     server_power_ratio: Number
 
@@ -296,4 +313,5 @@ class Chip:
     base: BaseDies
     numerics: Numerics
     execution: Execution
+    development: Development
     price: Price

@@ -5,11 +5,12 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from dse.arrays import Number, pytree
-from dse.assumptions import Silicon
+from dse.assumptions import Economics, Silicon
 from dse.hardware.chip import Chip
+from dse.hardware.development import development_per_chip
 from dse.hardware.yields import DieKind, dies_per_wafer
 
-__all__ = ["MakeCost", "chip_price", "make_cost"]
+__all__ = ["MakeCost", "chip_price", "good_die_cost", "make_cost"]
 
 
 @pytree
@@ -18,14 +19,22 @@ class MakeCost:
 
     dies: Number
     memory: Number
+    far_memory: Number
     package: Number
     test: Number
     assembly_loss: Number
+    development: Number
+
+    @property
+    def manufacturing(self) -> Number:
+        """What every further package costs: all but the development [USD]."""
+        package = self.package + self.test + self.assembly_loss
+        return self.dies + self.memory + self.far_memory + package
 
     @property
     def total(self) -> Number:
         """Sum of the parts [USD]."""
-        return self.dies + self.memory + self.package + self.test + self.assembly_loss
+        return self.manufacturing + self.development
 
 
 def good_die_cost(kind: DieKind, silicon: Silicon) -> Number:
@@ -38,32 +47,36 @@ def good_die_cost(kind: DieKind, silicon: Silicon) -> Number:
     return kind.count * wafer / (on_wafer * kind.sellable * silicon.known_good)
 
 
-def make_cost(chip: Chip, silicon: Silicon, kinds: tuple[DieKind, ...]) -> MakeCost:
-    """Cost to make one package: known good dies, memory, package service, test, and what bad assembly loses.
+def make_cost(chip: Chip, silicon: Silicon, economics: Economics, kinds: tuple[DieKind, DieKind]) -> MakeCost:
+    """Cost to make one package: known good dies, memory, package service, test, what bad assembly loses, development.
 
-    C = (wafer + probe) / (n y) x dies + memory + package + test, all divided by the assembly yield, as a
-    package that fails takes its dies and its memory along (Chiplet Actuary, DAC 2022, eq. 4-6).
-    chip, silicon: broadcastable; kinds: the dies of the package.
+    C = (dies + memory + package + test) / assembly yield, as a package that fails takes its dies and its memory along
+    (Chiplet Actuary, DAC 2022, eq. 4-6). Compute dies that stand on base dies take no room of their own and are joined
+    before these are. kinds: compute and base dies; chip, silicon, economics: broadcastable.
     """
-    package = chip.package
-    dies = sum(good_die_cost(kind, silicon) for kind in kinds)
-    die_area, die_count = sum(kind.count * kind.area for kind in kinds), sum(kind.count for kind in kinds)
-    far = chip.far_memory.capacity * chip.far_memory.price
+    package, (compute, base) = chip.package, kinds
+    lying = 1.0 - chip.base.under * (base.count > 0.0)
+    dies = good_die_cost(compute, silicon) + good_die_cost(base, silicon)
+    joints = lying * compute.count + base.count + chip.memory.stacks
+    carried = lying * compute.count * compute.area + base.count * base.area
     memory = chip.memory.capacity * chip.memory.price
-    footprint = die_area + chip.memory.stacks * silicon.stack_footprint
-    service = package.fixed_cost + package.cost_per_area * footprint
-    assembled = package.bond_yield ** (die_count + chip.memory.stacks)
-    lost = (dies + memory + service + package.test_cost) * (1.0 / assembled - 1.0)
+    service = package.fixed_cost + package.cost_per_area * (carried + chip.memory.stacks * silicon.stack_footprint)
+    lost = (dies + memory + service + package.test_cost) * (package.bond_yield**-joints - 1.0)
     return MakeCost(
         dies=dies,
-        memory=memory + far,
+        memory=memory,
+        far_memory=chip.far_memory.capacity * chip.far_memory.price,
         package=service,
         test=package.test_cost,
         assembly_loss=lost,
+        development=development_per_chip(chip, economics),
     )
 
 
-def chip_price(chip: Chip, make: Number) -> Number:
-    """Price of one package [USD]: the market's where it is known, else cost at the vendor's gross margin."""
-    modelled = make / (1.0 - chip.price.gross_margin)
+def chip_price(chip: Chip, make: MakeCost) -> Number:
+    """Price of one package [USD]: the market's where it is known, else cost at the vendor's gross margin.
+
+    Development, where it is counted, is passed on as it is: the margin is on what is manufactured.
+    """
+    modelled = make.manufacturing / (1.0 - chip.price.gross_margin) + make.development
     return jnp.where(chip.price.buy > 0, chip.price.buy, modelled)

@@ -77,11 +77,12 @@ class StudyRecord:
 class RankingRow:
     """A feasible candidate of the ranking.
 
-    price_source: 'market' or 'modelled'; usd_per_million and usd_per_hour (one chip) on the basis of the job;
-    usd_per_million_modelled: the same with the prices that follow from its cost; value: of the objective [base units];
-    relative: how many times better the first is by it; decode_chips, prefill_chips: the pools of chips, a prefill pool
-    of its own being an average; deployment_usd: price of those chips; on_front: nothing is better in all objectives;
-    usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it is better than the first.
+    price_source: 'market' or 'modelled'; price_basis: on which its dollars are; usd_per_million and usd_per_hour (one
+    chip) on that basis; usd_per_million_modelled: the same with the prices that follow from its cost; value: of the
+    objective [base units]; relative: how many times better the first is by it; decode_chips, prefill_chips: the pools
+    of chips, a prefill pool of its own being an average; deployment_usd: price of those chips; on_front: nothing is
+    better in all objectives; usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it
+    is better than the first.
     """
 
     rank: int
@@ -106,6 +107,7 @@ class RankingRow:
     tokens_per_joule: float
     usd_per_hour: float
     price_source: str
+    price_basis: str
     binds: str
     on_front: bool
     usd_range: tuple[float, float]
@@ -153,10 +155,10 @@ def pools_of(candidate: Candidate) -> tuple[float, float]:
     return (float(round(decode)), chips - round(decode)) if share > 0.0 else (chips, 0.0)
 
 
-def price_source(job: Job, candidate: Candidate) -> str:
+def price_source(candidate: Candidate) -> str:
     """'market' where the price that the basis rests on is the market's, 'modelled' where it follows from the cost."""
     price = candidate.chip.price
-    asked = {"make": 0.0, "rent": float(price.rent)}.get(job.price_basis, float(price.buy))
+    asked = {"make": 0.0, "rent": float(price.rent)}.get(candidate.price_basis, float(price.buy))
     return "market" if asked > 0.0 else "modelled"
 
 
@@ -228,7 +230,8 @@ def ranking_row(
         relative=best / value,
         tokens_per_joule=float(metrics.tokens_per_joule),
         usd_per_hour=float(metrics.rate.chosen) * SECONDS_PER_HOUR,
-        price_source=price_source(job, candidate),
+        price_source=price_source(candidate),
+        price_basis=candidate.price_basis,
         binds=binds(metrics),
         on_front=front,
         usd_range=(1e6 * low, 1e6 * high),
@@ -248,10 +251,19 @@ BASES = {
 def price_note(comparison: Comparison) -> str:
     """On which basis money is counted, and whether market and modelled prices stand side by side."""
     job = comparison.job
-    basis = f"All money is on one basis, '{job.price_basis}': {BASES.get(job.price_basis, job.price_basis)}."
+    if comparison.mixed:
+        used = {candidate.price_basis for candidate in comparison.candidates}
+        said = "; ".join(f"'{name}' is {text}" for name, text in BASES.items() if name in used)
+        return (
+            f"DIFFERENT PRICE BASES stand side by side, as was asked for: {said}. Their dollars do not compare; the "
+            f"column 'modelled price' has every chip on the basis '{job.price_basis}'."
+        )
+    basis = f"All money is on one basis, '{job.price_basis}', of a {job.buyer}: {BASES[job.price_basis]}."
+    if job.volume:
+        basis += f" Chips without a market price carry their development over {job.volume:,.0f} chips."
     if job.price_basis == "make":
         return f"{basis} Every cost is modelled; no market price enters."
-    counts = Counter(price_source(job, item) for item in comparison.candidates if item.feasible)
+    counts = Counter(price_source(item) for item in comparison.candidates if item.feasible)
     if len(counts) < 2:
         return f"{basis} Every price behind it is {next(iter(counts), 'modelled')}."
     return (

@@ -46,6 +46,7 @@ COLUMNS = (
     Column("USD/Mtok", lambda row: significant(row.usd_per_million), objective="tokens_per_dollar"),
     Column("80 %", lambda row: "-".join(significant(end, 2) for end in row.usd_range), rank=2),
     Column("price", lambda row: row.price_source, number=False, rank=2),
+    Column("basis", lambda row: row.price_basis, number=False),
     Column("modelled\nprice", lambda row: significant(row.usd_per_million_modelled), rank=3),
     Column(
         "tokens/s\nper user",
@@ -69,7 +70,9 @@ def width_of(column: Column, rows: list[RankingRow]) -> int:
 
 def fitting(rows: list[RankingRow], objectives: Sequence[str], room: int) -> list[Column]:
     """The columns that fit into so many characters: those of the objectives always, the others by their rank."""
-    wanted = [column for column in COLUMNS if column.heading != "front" or len(objectives) > 1]
+    idle = {"front"} if len(objectives) < 2 else set[str]()
+    idle |= {"basis"} if len({row.price_basis for row in rows}) < 2 else set()
+    wanted = [column for column in COLUMNS if column.heading not in idle]
 
     def rank(column: Column) -> int:
         return 0 if column.objective in objectives else column.rank

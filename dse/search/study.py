@@ -54,6 +54,8 @@ class Plan:
     model: str
     traffic: str
     price_basis: str
+    buyer: str
+    volume: float
     objectives: tuple[str, ...]
     sampler: str
     seed: int
@@ -89,7 +91,17 @@ def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, see
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
     return Plan(
-        space.name, digest(space, job), job.model, job.traffic, job.price_basis, fields, name, seed, job.most_chips
+        space=space.name,
+        digest=digest(space, job),
+        model=job.model,
+        traffic=job.traffic,
+        price_basis=job.price_basis,
+        buyer=job.buyer,
+        volume=job.volume,
+        objectives=fields,
+        sampler=name,
+        seed=seed,
+        most_chips=job.most_chips,
     )
 
 
@@ -102,9 +114,21 @@ def portfolio_plan(
         check_rivals(portfolio)
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
-    most = portfolio.pairs[0].job.most_chips
-    basis, said = portfolio.price_basis, digest(space, portfolio)
-    return Plan(space.name, said, "", "", basis, fields, name, seed, most, portfolio.name)
+    job = portfolio.pairs[0].job
+    return Plan(
+        space=space.name,
+        digest=digest(space, portfolio),
+        model="",
+        traffic="",
+        price_basis=job.price_basis,
+        buyer=job.buyer,
+        volume=job.volume,
+        objectives=fields,
+        sampler=name,
+        seed=seed,
+        most_chips=job.most_chips,
+        portfolio=portfolio.name,
+    )
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:

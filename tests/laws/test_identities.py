@@ -234,7 +234,7 @@ def test_parts_sum_to_totals(seed: int, name: str) -> None:
     chips, mappings = random_chips(generator), random_mappings(generator, name)
     found = run(chips, model(name), random_traffic(generator), mappings)
     hardware = found.hardware
-    for whole in (hardware.area, hardware.make, found.owned, found.footprint):
+    for whole in (hardware.area, hardware.make, hardware.machine, found.owned, found.footprint):
         np.testing.assert_allclose(whole.total, added(whole), rtol=1e-12)
     for phase in (found.prefill, found.decode):
         np.testing.assert_allclose(phase.demand.time, added(phase.classes), rtol=1e-12)

@@ -70,7 +70,9 @@ def pair(place: int, trees: object) -> object:
 @given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1.0, 16.0))
 def test_better_is_never_slower(name: str, seed: int, factor: float) -> None:
     generator = np.random.default_rng(seed)
-    chips, mappings, requests = random_chips(generator), random_mappings(generator, name), random_traffic(generator)
+    # Out of reach, as a bound far below the leakage leaves a difference of two huge times.
+    chips = change(random_chips(generator), package__power_limit=1e18)
+    mappings, requests = random_mappings(generator, name), random_traffic(generator)
     before = pass_times(run(chips, model(name), requests, mappings))
     for what, leaves in BETTER.items():
         changes = {

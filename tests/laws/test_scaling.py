@@ -60,7 +60,9 @@ INPUTS = {
             ("bandwidth", BANDWIDTH),
             ("latency", SECOND),
             ("energy", JOULE_BYTE),
-            ("price", (1, -1, 1, 0, 0)),
+            ("adapter_price", (1, -1, 1, 0, 0)),
+            ("cable_price", (1, -1, 1, 0, 0)),
+            ("switch_price", (1, -1, 1, 0, 0)),
             ("controller_area", (1, -1, 0, 0, 2)),
         )
     },
@@ -73,6 +75,9 @@ INPUTS = {
     "package.power_limit": WATT,
     "package.published_die_area": MM2,
     "package.rack_power": WATT,
+    "development.design": USD,
+    "development.masks": USD,
+    "development.intellectual_property": USD,
     "numerics.weight": BYTES,
     "numerics.state": BYTES,
     "numerics.activation": BYTES,
@@ -115,6 +120,9 @@ INPUTS = {
     "economics.facility_price": (1, 0, 1, -1, 0),
     "economics.electricity_price": (0, 0, 1, -1, 0),
     "economics.maintenance_share": (0, 0, 0, 0, 0),
+    "economics.rack_price": (1, 0, 1, -1, 0),
+    "economics.facility_operation": (0, 0, 1, -1, 0),
+    "economics.software_development": USD,
     "serving.exchange_bytes": BYTES,
     "time_to_first_token": SECOND,
     "time_per_output_token": SECOND,
@@ -162,6 +170,7 @@ OUTPUTS = {
     "hardware.static_power": WATT,
     "hardware.make": USD,
     "hardware.price": USD,
+    "hardware.machine": USD,
     "hardware.peak": RATE,
 }
 

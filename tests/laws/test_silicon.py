@@ -193,7 +193,7 @@ def cost_of(chips: Chip, silicon: Silicon, area: Number) -> Number:
     """Cost to make packages whose dies, all of a kind, have a total area [mm2]."""
     plan = floor_plan(chips, silicon)
     dies = Dies(compute=jnp.asarray(area), base=jnp.zeros_like(area))
-    return make_cost(chips, silicon, die_kinds(chips, silicon, plan, dies)).total
+    return make_cost(chips, silicon, assumptions().economics, die_kinds(chips, silicon, plan, dies)).total
 
 
 COST = jax.jit(cost_of)

@@ -1,0 +1,114 @@
+"""breakeven: from how many chips on does a chip of one's own pay?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dse.commands.options import (
+    MOST,
+    BuyerOption,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    ModelOption,
+    PriceBasisOption,
+    TrafficOption,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from dse.catalogue import Catalogue
+
+__all__ = ["add_to"]
+
+
+def breakeven_command(
+    design: Annotated[str, typer.Argument(help="A search space, or a chip: a name, or the path of a .toml file.")],
+    model: ModelOption,
+    traffic: TrafficOption = "chat",
+    against: Annotated[
+        str,
+        typer.Option("--against", help="Chips with commas, of which the best is taken; `all` that ship when absent."),
+    ] = "all",
+    price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try in a space.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the search in a space.")] = 0,
+    most_chips: ChipsLimit = 1024,
+    catalogue: CatalogueOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Chips, and tokens a second, from which on designing one's own beats buying the best chip for the same traffic.
+
+    The own chip is made at the margin of a design partner; design, masks, licences and software are spread over the
+    volume. A chip that never pays is an answer: exit status 0, "never": true, and why.
+    """
+    from dse.analysis.break_even import break_even
+    from dse.analysis.comparison import job_of
+    from dse.catalogue import open_catalogue
+    from dse.reporting.break_even import break_even_json, break_even_lines
+
+    found = open_catalogue(catalogue)
+    model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
+    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer)
+    rivals = shipping(found) if against == "all" else [found.adopt("chip", one.strip()) for one in against.split(",")]
+    for rival in rivals:
+        found.entry("chip", rival)
+    name = design if not design.endswith(".toml") else found.adopt("chip", design)
+    if is_space(found, name):
+        from dse.catalogue import load_space
+        from dse.commands.studies import quiet
+        from dse.search.own_design import own_design
+
+        quiet()
+        space = load_space(name, found)
+        title, values = f"{space.title}: best of {trials} designs", own_design(found, space, job, trials, seed)
+        name = f"{space.name}-best"
+    else:
+        entry = found.entry("chip", name)
+        name, title, values = entry.name, str(getattr(entry.document, "title", name)), dict(entry.values)
+    result = break_even(found, job, name, title, values, rivals)
+    if as_json:
+        print_json(break_even_json(result, job))
+        return
+    for line in break_even_lines(result, job):
+        say(line)
+
+
+def shipping(catalogue: Catalogue) -> list[str]:
+    """The chips of the catalogue that one can buy or rent."""
+    from dse.catalogue import list_entries
+
+    return [row["name"] for row in list_entries("chip", catalogue) if row.get("status") == "shipping"]
+
+
+def is_space(catalogue: Catalogue, name: str) -> bool:
+    """Whether a name is a search space; CatalogueError that names both kinds when it is neither space nor chip."""
+    from dse.catalogue import CatalogueError, Problem, list_entries
+    from dse.catalogue.errors import listed, nearest
+
+    known = {
+        kind: {alias for row in list_entries(kind, catalogue) for alias in (row["name"], *row["aliases"])}
+        for kind in ("space", "chip")
+    }
+    if name not in known["space"] | known["chip"]:
+        names = sorted(known["space"] | known["chip"])
+        raise CatalogueError(
+            [
+                Problem(
+                    "unknown space or chip",
+                    value=repr(name),
+                    allowed=listed(names, near=name),
+                    nearest=nearest(name, names),
+                )
+            ]
+        )
+    return name in known["space"]
+
+
+def add_to(app: Any) -> None:
+    """Register the commands of this file."""
+    app.command("breakeven")(breakeven_command)
