@@ -127,7 +127,7 @@ def test_json_is_finite_and_keeps_its_contract(comparison: Comparison) -> None:
         document = metrics_json(item)
         text = json.dumps(document, allow_nan=False)
         assert json.loads(text) == document
-        assert set(document) == {"metrics", "ranges", "mapping", "breakdown", "binds", "feasible", "reasons"}
+        assert set(document) == {"metrics", "ranges", "mapping", "breakdown", "binds", "feasible", "reasons", "slack"}
         for name, ends in document["ranges"].items():
             assert ends["low"] < ends["value"] == document["metrics"][name] < ends["high"]
         assert all((value is None) != item.feasible for value in document["metrics"].values())

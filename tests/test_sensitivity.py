@@ -119,9 +119,9 @@ def test_bars_are_sorted_and_every_constant_is_told(h100: Tornado, job: Job) -> 
     assert scores_of([built(chip, job)], job).tokens_per_dollar[0] == h100.tokens_per_dollar
 
 
-def test_a_market_price_makes_the_cost_of_silicon_idle(h100: Tornado) -> None:
-    """What a wafer costs moves no price that is known."""
-    assert "wafer price (5nm)" in h100.idle
+def test_a_rent_that_nobody_pays_is_idle(h100: Tornado) -> None:
+    """On the basis tco a market rent moves nothing, a market price does."""
+    assert "price rent (h100-sxm)" in h100.idle
     assert any(bar.constant.path == "price.buy" for bar in h100.bars)
 
 

@@ -330,7 +330,7 @@ def test_a_recipe_of_ones_own_is_a_report(own: Path) -> None:
         ('files = ["rows.csv"]', 'files = ["absent.csv"]', ("absent.csv", "cannot be read")),
         ('["nothing"]', '["chips"]', ("mine.toml", "left_out", "chips", "chip-model")),
         ("[validation]", "[study]", ("mine.toml", "study.files", "unknown key", "study.space", "missing")),
-        (RECIPE[RECIPE.index("[val") :], "", ("mine.toml", "[study] and [validation]", "neither")),
+        (RECIPE[RECIPE.index("[val") :], "", ("mine.toml", "[study], [validation]", "none")),
     ],
 )
 def test_faults_of_a_recipe_are_told(own: Path, old: str, new: str, parts: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ def chip_name(case: Case, catalogue: Catalogue) -> str:
 def die_of(case: Case, catalogue: Catalogue) -> str:
     """The die that the chip of a row is made of, as its file states it; the chip's name where it does not."""
     entry = catalogue.entry("chip", case.row.chip)
-    return str(getattr(entry.document, "die", "")) or entry.name
+    return str(entry.values.get("package.die", entry.name))
 
 
 FOLDS: dict[str, Callable[[Case, Catalogue], str]] = {

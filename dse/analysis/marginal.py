@@ -221,7 +221,7 @@ def derivatives(
 
 def resource_knobs(today: Built) -> list[Knob]:
     """The resources that a chip has."""
-    chip, assumptions = today
+    chip, _ = today
     nothing: Built = jax.tree.map(np.zeros_like, today)
     knobs = []
     for name, (paths, unit) in RESOURCES.items():
@@ -229,8 +229,7 @@ def resource_knobs(today: Built) -> list[Knob]:
         value = float(values[paths[0]])
         if value > 0.0:
             tangent = (with_leaves(nothing[0], values), nothing[1])
-            doubled = (with_leaves(chip, {path: 2.0 * leaf for path, leaf in values.items()}), assumptions)
-            spread = float(modelled_area(*doubled) - modelled_area(*today)) if unit == "mm2" else value
+            spread = float(jax.jvp(modelled_area, today, tangent)[1]) if unit == "mm2" else value
             knobs.append(Knob(name, spread, unit, SIZES[unit], False, tangent))
     price = float(hardware_of(*today).price)
     asked = (with_leaves(nothing[0], {"price.buy": np.float64(price)}), nothing[1])

@@ -23,7 +23,7 @@ def price_in(year: float, today: Cited, dated: Mapping[str, Cited]) -> Cited:
 
     The range keeps its width around it.
 
-    >>> price_in(2025.0, Cited(16.0), {"2024": Cited(2.0), "2026": Cited(8.0)}).value
+    >>> price_in(2025.0, Cited(16.0), {"2024": Cited(2.0), "2026": Cited(8.0)}).value.__round__(9)
     4.0
     """
     known = sorted([*((float(date), float(cited.value)) for date, cited in dated.items()), (TODAY, float(today.value))])

@@ -170,11 +170,10 @@ class ChipBody(Document):
 
 
 class ChipDocument(ChipBody):
-    """An accelerator; die: name of the design of its compute dies, where several products are made of it."""
+    """An accelerator."""
 
     title: Words
     vendor: Words
-    die: str = ""
     status: Annotated[Figure, name_of("status", ("shipping", "legacy", "internal", "announced", "hypothetical"))]
 
 

@@ -15,13 +15,17 @@ __all__ = ["EventEnergy", "FullLoad", "clock_energy", "event_energy", "full_load
 
 @pytree
 class EventEnergy:
-    """Energy of one event: a multiply-accumulate and a vector operation [J], a byte at each level [J/byte]."""
+    """Energy of one event: a multiply-accumulate and a vector operation [J], a byte at each level [J/byte].
+
+    clocks: power of the clock network and of the instructions while the units or the main memory work [W].
+    """
 
     mac: Number
     vector: Number
     sram: Number
     memory: Number
     far_memory: Number
+    clocks: Number
 
 
 def clocked_logic(chip: Chip, area: Area) -> Number:
@@ -44,25 +48,21 @@ def clock_energy(chip: Chip, silicon: Silicon, area: Area) -> Number:
 def event_energy(chip: Chip, silicon: Silicon, area: Area) -> EventEnergy:
     """Energy per event on this chip.
 
-    A multiply-accumulate pays its datapath, by format, its operands, and its share of clock network and instructions.
-    All of that shrinks with the node and goes with the square of the supply voltage. Bytes from DRAM pay the device
-    and its interface, which have a supply of their own, the way over the die, and the clocks that run while they
-    stream; with these the path of an A100 comes to 13.4 pJ/bit (measured 13.1), of a GH200 to 11.2 (11.7; SC'25,
-    second-hand). chip, silicon: broadcastable; area: modelled parts [mm2]. Source of the coefficients:
+    A multiply-accumulate pays its datapath, by format, and its operands. All of that shrinks with the node and goes
+    with the square of the supply voltage. Bytes from DRAM pay the device and its interface, which have a supply of
+    their own, and the way over the die; with the clocks that run while they stream the path of an A100 comes to 13.4
+    pJ/bit (measured 13.1), of a GH200 to 11.2 (11.7; SC'25, second-hand). chip, silicon: broadcastable; area: modelled parts [mm2]. Source of the coefficients:
     technology/silicon and styles.
     """
-    unit, numerics = chip.matrix, chip.numerics
     scale = chip.process.mac_energy_scale * energy_ratio(chip.process)
-    each_clock = unit.units * unit.rows * unit.columns * numerics.rate
-    clocks = clock_energy(chip, silicon, area)
     transport = chip.style.transport_energy * energy_ratio(chip.process)
-    ticking = clocks * unit.clock / jnp.maximum(chip.memory.bandwidth, 1.0)
     return EventEnergy(
-        mac=datapath_energy(chip, silicon) + clocks / each_clock,
+        mac=datapath_energy(chip, silicon),
         vector=silicon.vector_energy * scale,
         sram=chip.style.sram_energy * scale,
-        memory=chip.memory.energy + transport + jnp.where(chip.memory.bandwidth > 0, ticking, 0.0),
+        memory=chip.memory.energy + transport,
         far_memory=chip.far_memory.energy + transport,
+        clocks=clock_energy(chip, silicon, area) * chip.matrix.clock,
     )
 
 

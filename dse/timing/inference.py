@@ -232,7 +232,8 @@ def run_pass(
     sent = sum(spent.values())
     hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
     dynamic = (
-        demand.macs * energy.mac
+        jnp.maximum(demand.matrix, demand.memory) * energy.clocks
+        + demand.macs * energy.mac
         + demand.operations * energy.vector
         + demand.sram_bytes * energy.sram
         + demand.memory_bytes * energy.memory

@@ -26,8 +26,8 @@ def matrix_cycles(tokens: Number, inner: Number, outer: Number, products: Number
 
     One 128 x 128 array, 512 tokens through a 128 x 128 matrix: 512 clocks and 256 to fill and drain.
 
-    >>> unit = MatrixUnits(units=1.0, rows=128.0, columns=128.0, split=1.0, clock=1e9, area_ratio=1.0,
-    ...                    sustained=1.0)
+    >>> unit = MatrixUnits(units=1.0, rows=128.0, columns=128.0, split=1.0, clock=1e9, spare_units=0.0,
+    ...                    units_per_core=1.0, area_ratio=1.0, sustained=1.0)
     >>> float(matrix_cycles(512.0, 128.0, 128.0, 1.0, unit))
     768.0
     """

@@ -56,11 +56,14 @@ def test_the_slope_of_matrix_units_is_that_of_the_line_through_their_steps(name:
 
 
 def test_prices_cost_what_they_make_up(margins: Margins) -> None:
-    """Ten per cent more for the package is ten per cent of its share of the bill, maintenance included."""
+    """A per cent on the market price is, but for the margin that the buyer does not pay, one on that part of the bill."""
     owned = margins.metrics.owned
     (price,) = (row for row in margins.rows if row.knob.name == "price of the package")
-    capital = owned.chip + owned.host + owned.network
-    share = owned.chip * (1.0 + owned.maintenance / capital) / owned.total
+    capital = owned.machine - owned.spares - owned.maintenance
+    hardware = margins.metrics.hardware
+    paid, asked, make = hardware.machine.chip, hardware.price, hardware.make.total
+    passed_on = asked / paid * (paid - make) / (asked - make)
+    share = passed_on * owned.chip * (1.0 + (owned.spares + owned.maintenance) / capital) / owned.total
     assert price.slope == pytest.approx(-share, rel=1e-6)
     assert all(row.slope <= 0.0 for row in margins.rows if row.knob.price)
 

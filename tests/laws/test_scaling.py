@@ -150,6 +150,7 @@ OUTPUTS = {
         for part, unit in {
             "": SECOND,
             ".energy": JOULE,
+            ".operators": (0, 0, 0, 0, 0),
             ".demand.macs": (0, 0, 0, 0, 0),
             ".demand.operations": (0, 0, 0, 0, 0),
             ".demand.sram_bytes": BYTES,
@@ -167,6 +168,7 @@ OUTPUTS = {
     "hardware.energy": JOULE_BYTE,
     "hardware.energy.mac": JOULE,
     "hardware.energy.vector": JOULE,
+    "hardware.energy.clocks": WATT,
     "hardware.static_power": WATT,
     "hardware.make": USD,
     "hardware.price": USD,
