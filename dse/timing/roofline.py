@@ -80,38 +80,64 @@ class Usage:
     time: Number
 
 
-def stored_bytes(product: Product, chip: Chip) -> Number:
-    """Bytes of weights or of state that an operator reads, in their format [bytes]."""
-    numerics = chip.numerics
-    return product.stored * (numerics.weight + product.state * (numerics.state - numerics.weight))
+@pytree
+class Load:
+    """What an operator asks of its busiest chip, from the mapping alone and so computed once for all designs.
+
+    As in Product; macs: multiply-accumulates of the mean chip, busiest: of the busiest [1].
+    """
+
+    products: Number
+    tokens: Number
+    inner: Number
+    outer: Number
+    repeat: Number
+    stored: Number
+    moved: Number
+    vector: Number
+    state: Number
+    dealt: Number
+    grouped: Number
+    macs: Number
+    busiest: Number
 
 
-def operator_usage(product: Product, chip: Chip, rates: Rates, place: Residency) -> Usage:
+def load_of(product: Product) -> Load:
+    """Operators, rows first, on their busiest chip; what all mappings share is not repeated for each of them."""
+    same = ("tokens", "inner", "outer", "moved", "vector", "dealt", "grouped")
+    mappings, kind = tuple(range(1, jnp.ndim(product.state))), jnp.result_type(product.tokens)
+    return Load(
+        **{name: getattr(product, name) for name in same},
+        **{name: getattr(product, name).max(mappings, keepdims=True).astype(kind) for name in ("repeat", "state")},
+        products=product.products * product.crowding,
+        stored=product.stored * product.crowding,
+        macs=product.macs,
+        busiest=product.macs * product.crowding,
+    )
+
+
+def operator_usage(load: Load, chip: Chip, rates: Rates, place: Residency) -> Usage:
     """What one operator of one layer uses.
 
     Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
-    sooner (a skinny one fills little of an array), stretched by the imbalance among experts and by what
-    grouped products lose, and the vector work that
-    goes with it, since few kernels run both at once; SRAM traffic, at least what tiling for the local buffers needs;
+    sooner (a skinny one fills little of an array), stretched by the imbalance among experts and by what grouped
+    products lose, and the vector work that goes with it, since few kernels run both at once; SRAM traffic, at least what tiling for the local buffers needs;
     main-memory traffic, never below the compulsory bytes nor the lower bound for the SRAM; far-memory traffic, which
     passes through the main memory where there is one.
     Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
-    products = product.products * product.crowding
-    execution = chip.execution
-    uneven = 1.0 + product.dealt * (execution.expert_imbalance - 1.0) + product.grouped * execution.grouped_overhead
-    cycles = matrix_cycles(product.tokens, product.inner, product.outer, products, chip.matrix)
-    stored = stored_bytes(product, chip) * product.crowding
-    moved = product.moved * chip.numerics.activation
-    far_bytes = stored * (1.0 - product.state) * place.weights_far
-    behind = jnp.where(product.state > 0.0, place.state_in_memory, place.weights_in_memory)
-    compulsory = stored + moved
-    sram_bytes = jnp.maximum(compulsory, product.macs * rates.local_reuse)
-    outside = stored * behind + moved * place.spill
-    memory_bytes = jnp.maximum(outside, product.macs * rates.shared_reuse * place.spill)
-    scalar = 2.0 * product.macs * product.crowding * rates.vector
-    matrix = uneven * jnp.minimum(cycles * product.repeat * rates.clock, scalar)
-    slowest = jnp.maximum(matrix + product.vector * rates.vector, sram_bytes * rates.sram)
+    execution, numerics = chip.execution, chip.numerics
+    uneven = 1.0 + load.dealt * (execution.expert_imbalance - 1.0) + load.grouped * execution.grouped_overhead
+    cycles = matrix_cycles(load.tokens, load.inner, load.outer, load.products, chip.matrix)
+    stored = load.stored * (numerics.weight + load.state * (numerics.state - numerics.weight))
+    moved = load.moved * numerics.activation
+    far_bytes = stored * (1.0 - load.state) * place.weights_far
+    behind = jnp.where(load.state > 0.0, place.state_in_memory, place.weights_in_memory)
+    sram_bytes = jnp.maximum(stored + moved, load.macs * rates.local_reuse)
+    memory_bytes = jnp.maximum(stored * behind + moved * place.spill, load.macs * rates.shared_reuse * place.spill)
+    scalar = 2.0 * load.busiest * rates.vector
+    matrix = uneven * jnp.minimum(cycles * load.repeat * rates.clock, scalar)
+    slowest = jnp.maximum(matrix + load.vector * rates.vector, sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
     return Usage(
         matrix=matrix, sram_bytes=sram_bytes, memory_bytes=memory_bytes, time=slowest + execution.operator_time
@@ -129,11 +155,11 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
     shape = jnp.broadcast_shapes(jnp.shape(table.tokens)[1:], jnp.shape(place.spill), jnp.shape(rates.clock))
     zero = jnp.zeros(shape, jnp.result_type(place.spill))
 
-    def step(total: Usage, row: tuple[Product, Number]) -> tuple[Usage, Number]:
-        product, weight = row
+    def step(total: Usage, row: tuple[Load, Number]) -> tuple[Usage, Number]:
+        load, weight = row
 
         def count(total: Usage) -> tuple[Usage, Number]:
-            used = jax.tree.map(lambda part: part * weight, operator_usage(product, chip, rates, place))
+            used = jax.tree.map(lambda part: part * weight, operator_usage(load, chip, rates, place))
             return jax.tree.map(jnp.add, total, used), jnp.broadcast_to(used.time, shape)
 
         def skip(total: Usage) -> tuple[Usage, Number]:
@@ -142,7 +168,7 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
         return jax.lax.cond(jnp.any(weight > 0), count, skip, total)
 
     start = Usage(matrix=zero, sram_bytes=zero, memory_bytes=zero, time=zero)
-    used, times = jax.lax.scan(step, start, (table, weights))
+    used, times = jax.lax.scan(step, start, (load_of(table), weights))
     return demand_of(used, table, chip, rates, place, weights), times
 
 
