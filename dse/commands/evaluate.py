@@ -52,6 +52,10 @@ def evaluate_command(
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
+    drafts: Annotated[int | None, typer.Option("--draft-tokens", min=0, max=64, help="Speculated per step.")] = None,
+    acceptance: Annotated[
+        float | None, typer.Option("--draft-acceptance", min=0, max=0.999, help="Share of drafts that are kept.")
+    ] = None,
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
@@ -85,7 +89,7 @@ def evaluate_command(
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
     job = job_of(found, model, traffic, price_basis, metric_of(objective), max(most_chips, chips or 1), buyer, volume)
-    job = restricted_job(job, given, chips)
+    job = restricted_job(speculating(job, drafts, acceptance), given, chips)
     chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
     if as_json:
@@ -96,6 +100,16 @@ def evaluate_command(
         )
         return
     show_candidate(candidate, job)
+
+
+def speculating(job: Job, drafts: int | None, acceptance: float | None) -> Job:
+    """The job with so many tokens drafted a step, of which such a share is kept; what is not given as in economics."""
+    from dataclasses import replace
+
+    asked = {"draft_tokens": drafts, "draft_acceptance": acceptance}
+    given = {name: float(value) for name, value in asked.items() if value is not None}
+    serving = replace(job.assumptions.serving, **given)
+    return replace(job, assumptions=replace(job.assumptions, serving=serving))
 
 
 def restricted_job(job: Job, given: dict[str, int | None], chips: int | None) -> Job:

@@ -121,9 +121,9 @@ def operator_usage(load: Load, chip: Chip, rates: Rates, place: Residency) -> Us
 
     Time is the largest of: matrix clocks on the real shape, or the same product on the vector units where that is
     sooner (a skinny one fills little of an array), stretched by the imbalance among experts and by what grouped
-    products lose, and the vector work that goes with it, since few kernels run both at once; SRAM traffic, at least what tiling for the local buffers needs;
-    main-memory traffic, never below the compulsory bytes nor the lower bound for the SRAM; far-memory traffic, which
-    passes through the main memory where there is one.
+    products lose, and the vector work that goes with it, since few kernels run both at once;
+    SRAM traffic, at least what tiling for the local buffers needs; main-memory traffic, never below the compulsory
+    bytes nor the lower bound for the SRAM; far-memory traffic, which passes through the main memory where there is one.
     Roofline: Williams, Waterman, Patterson, CACM 52 (2009).
     """
     execution, numerics = chip.execution, chip.numerics

@@ -56,7 +56,7 @@ def test_the_slope_of_matrix_units_is_that_of_the_line_through_their_steps(name:
 
 
 def test_prices_cost_what_they_make_up(margins: Margins) -> None:
-    """A per cent on the market price is one on that part of the bill, but for the margin that the buyer does not pay."""
+    """A per cent on the market price is one on that part of the bill, but for the margin that no buyer pays."""
     owned = margins.metrics.owned
     (price,) = (row for row in margins.rows if row.knob.name == "price of the package")
     capital = owned.machine - owned.spares - owned.maintenance
