@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from dse.analysis.measurements import Row
+from dse.analysis.measurements import METRICS, Row
 from dse.analysis.model_class import model_class
 from dse.analysis.profiles import software_of
 from dse.best_mapping import mapping_lattice
@@ -32,9 +33,9 @@ DEGREES = {
 METRICS_OF = {
     "prefill": ("ttft_s", "input_tokens_per_s", "mfu"),
     "decode": ("tpot_s", "output_tokens_per_s", "output_tokens_per_s_per_user", "mfu"),
-    "generate": ("ttft_s", "tpot_s", "output_tokens_per_s", "output_tokens_per_s_per_user"),
-    "offline": ("output_tokens_per_s", "output_tokens_per_s_per_user", "input_tokens_per_s", "ttft_s", "tpot_s"),
-    "online": ("output_tokens_per_s", "output_tokens_per_s_per_user", "input_tokens_per_s", "ttft_s", "tpot_s"),
+    "generate": METRICS,
+    "offline": METRICS,
+    "online": METRICS,
 }
 """Metrics that each phase defines."""
 
@@ -122,13 +123,30 @@ def case_of(row: Row, catalogue: Catalogue) -> Case:
     return Case(row, software, chip, model.name, kind, transformer, traffic, mappings)
 
 
+def degrees_of(row: Row, transformer: Transformer) -> dict[str, float]:
+    """The degrees that a row states, in our terms.
+
+    Engines that copy the attention within a tensor-parallel group call all of its chips tensor parallel: the product of
+    the degrees is then the chips times the copies. Experts go to no more groups than there are experts.
+    """
+    found = {key: row.numbers[key] for key in DEGREES if key in row.numbers}
+    chips, copies = row.numbers.get("chips", 0.0), found.get("dp", 1.0)
+    tensor, stages = found.get("tp", 1.0), found.get("pp", 1.0)
+    if copies > 1.0 and tensor % copies == 0.0 and tensor * stages == chips:
+        found["tp"] = tensor / copies
+    if "ep" in found:
+        found["ep"] = min(found["ep"], max(float(transformer.experts.count), 1.0))
+    return found
+
+
 def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping:
     """The mappings that a row leaves open; UnexpressedError when there are none."""
-    chips = int(row.numbers.get("chips", 1.0))
-    given = {field: row.numbers[key] for key, field in DEGREES.items() if key in row.numbers}
+    degrees = degrees_of(row, transformer)
+    chips = int(row.numbers.get("chips", math.prod(value for key, value in degrees.items() if key != "ep")))
+    given = {DEGREES[key]: value for key, value in degrees.items()}
     # A static batch is prefilled in full passes before its decode begins, as in separate pools.
     given["disaggregated"] = 0.0 if row.phase in ("offline", "online") else 1.0
-    given["batch"] = row.numbers.get("batch", float(chips))
+    given["batch"] = max(row.numbers.get("batch", float(chips)), degrees.get("dp", 1.0))
     if row.phase == "decode":
         given["prefill_tokens"] = 2048.0
     if "tp" in row.numbers and not transformer.experts.layers > 0:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from dse.analysis.cases import Case
 from dse.analysis.profiles import COEFFICIENTS
-from dse.arrays import Number, pytree
+from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Assumptions
 from dse.best_mapping import as_type, padded
 from dse.evaluate import Metrics, evaluate
@@ -72,14 +72,19 @@ READINGS = (
     "output_rate",
     "output_rate_per_user",
     "input_rate",
+    "whole_input_rate",
     "prefill_mfu",
     "decode_mfu",
+    "whole_mfu",
+    "served_mfu",
     "soonest",
     "requests_rate",
 )
-STATIC = {"ttft_s": "first", "tpot_s": "step", "output_tokens_per_s": "whole_rate"}
+STATIC = {"ttft_s": "first", "tpot_s": "step", "output_tokens_per_s": "whole_rate", "mfu": "whole_mfu"}
+STATIC |= {"input_tokens_per_s": "whole_input_rate"}
 SERVED = {"ttft_s": "time_to_first_token", "tpot_s": "time_per_output_token", "output_tokens_per_s": "output_rate"}
 SERVED |= {"output_tokens_per_s_per_user": "output_rate_per_user", "input_tokens_per_s": "input_rate"}
+SERVED |= {"mfu": "served_mfu"}
 READING = {
     "prefill": {"ttft_s": "first", "input_tokens_per_s": "prompt_rate", "mfu": "prefill_mfu"},
     "decode": {
@@ -104,6 +109,14 @@ MERIT = {
 """Phase -> what the software is taken to have chosen the open degrees for."""
 
 
+def work_of(metrics: Metrics, mapping: Mapping, asked: Asked) -> tuple[Number, Number]:
+    """Multiply-accumulates of one chip for one request: of its prompt, and of all its output tokens [1]."""
+    sequences = mapping.batch / mapping.data_parallel
+    together = ceil_div(sequences, jnp.minimum(mapping.pipeline_parallel, sequences))
+    passes = metrics.service.prefill_time / metrics.prefill.time
+    return metrics.prefill.demand.macs * passes, asked.steps * metrics.decode.demand.macs / together
+
+
 def readings(metrics: Metrics, mapping: Mapping, asked: Asked) -> dict[str, Number]:
     """Everything that a row may ask, by name; leaves (points,)."""
     service = metrics.service
@@ -112,7 +125,8 @@ def readings(metrics: Metrics, mapping: Mapping, asked: Asked) -> dict[str, Numb
     once = service.prefill_time * batch / mapping.data_parallel + filling
     whole = once + asked.steps * service.step_time
     waited = asked.waiting * asked.steps / service.output_rate
-    peak = metrics.hardware.peak
+    of_prompt, of_steps = work_of(metrics, mapping, asked)
+    peak, copies = metrics.hardware.peak, mapping.data_parallel
     return {
         "first": asked.waves * once,
         "step": service.step_time,
@@ -126,8 +140,11 @@ def readings(metrics: Metrics, mapping: Mapping, asked: Asked) -> dict[str, Numb
         "output_rate": service.output_rate,
         "output_rate_per_user": 1.0 / metrics.time_per_output_token,
         "input_rate": service.output_rate * asked.prompt / asked.steps,
-        "prefill_mfu": 2.0 * metrics.prefill.demand.macs / metrics.prefill.time / peak,
-        "decode_mfu": 2.0 * metrics.decode.demand.macs / metrics.decode.time / peak,
+        "whole_input_rate": batch * asked.prompt / whole,
+        "prefill_mfu": 2.0 * of_prompt * batch / copies / once / peak,
+        "decode_mfu": 2.0 * of_steps / asked.steps * batch / copies / service.step_time / peak,
+        "whole_mfu": 2.0 * (of_prompt + of_steps) * batch / copies / whole / peak,
+        "served_mfu": 2.0 * (of_prompt + of_steps) * service.output_rate / asked.steps / copies / peak,
         "soonest": 1.0 / once,
         "requests_rate": 1.0 / (metrics.time_to_first_token + asked.steps * metrics.time_per_output_token),
     }
@@ -149,12 +166,17 @@ def values_block(
 def room_block(
     chip: Chip, model: Transformer, traffic: Traffic, mapping: Mapping, assumptions: Assumptions
 ) -> tuple[Number, Number, Number]:
-    """Bytes of one copy's chip that are free beside weights and activations, of one sequence, and of the weights."""
+    """Bytes of one copy's chip that are free beside weights and activations, of one sequence, and its weights' share.
+
+    Where less than nothing is free an engine has left less aside than is usual: a little more room is believed.
+    """
     metrics = evaluate(chip, model, traffic, mapping, assumptions)
     held = metrics.footprint
     room = held.total / (metrics.limits.memory + 1.0)
     sequences = mapping.batch / mapping.data_parallel
-    return room - held.weights - held.activations, held.state / sequences, held.weights / room
+    beside = held.weights + held.activations
+    free = jnp.where(room > beside, room - beside, NEARLY * room - beside)
+    return free, held.state / sequences, held.weights / room
 
 
 @dataclass(frozen=True)
@@ -275,7 +297,8 @@ def points_of(
 def fitted_to_memory(points: Points) -> tuple[Points, dict[int, str]]:
     """Batches cut to what the memory holds: static ones into waves, clients into those in flight and those waiting.
 
-    A row whose weights do not fit under any mapping is refused; one whose batch nearly fits is believed.
+    A row whose weights do not fit under any mapping is refused; one whose batch nearly fits is believed, and so is the
+    batch of one whose weights nearly do.
     """
     phases = np.array([points.cases[number].row.phase for number in points.row])
     given = np.array(["batch" in points.cases[number].row.numbers for number in points.row])
@@ -286,7 +309,8 @@ def fitted_to_memory(points: Points) -> tuple[Points, dict[int, str]]:
     free, each, crowded = in_blocks(lambda c, m, t, p: room_block(c, m, t, p, given_model), trees, points.row.size)
     steps, prompt = points.asked.steps, points.asked.prompt
     at_end = np.where(phases == "generate", (prompt + steps) / (prompt + steps / 2.0), 1.0)
-    most = np.clip(np.floor(free / np.maximum(each * at_end, 1.0)), 1.0, MOST_SEQUENCES) * data
+    fits = np.clip(np.floor(free / np.maximum(each * at_end, 1.0)), 1.0, MOST_SEQUENCES) * data
+    most = np.where((free <= 0.0) & given, np.maximum(points.mapping.batch, data), fits)
     wanted = np.where(given, points.mapping.batch, most)
     cut = np.isin(phases, ("generate", "offline", "online"))
     waves = np.where(given & (phases == "generate"), np.ceil(np.maximum(wanted / (NEARLY * most), 1.0) - 1e-9), 1.0)

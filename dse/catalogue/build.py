@@ -141,6 +141,7 @@ def memory_of(given: Columns, library: Library) -> parts.Memory:
     return parts.Memory(
         stacks=stacks,
         spare_stacks=given.number("memory.spare_stacks", 0.0) * present,
+        bonded=np.nan_to_num(kind["needs_carrier"]) * present,
         capacity=given.number("memory.capacity", stacks * kind["capacity"]) * present,
         bandwidth=given.number("memory.bandwidth", stacks * kind["bandwidth"]) * present,
         **{key: kind[key] for key in ("energy", "phy_area", "controller_area", "shoreline", "price", "idle_power")},

@@ -76,7 +76,7 @@ def find(kind: str, name: str, files: dict[str, Path]) -> Path:
         return files[name]
     by_alias = aliases_of(files)
     matches = by_alias.get(name) or {
-        path: None for alias, paths in by_alias.items() if alias.lower() == name.lower() for path in paths
+        path: None for alias, paths in by_alias.items() if folded(alias) == folded(name) for path in paths
     }
     if len(matches) == 1:
         return next(iter(matches))
@@ -91,6 +91,11 @@ def find(kind: str, name: str, files: dict[str, Path]) -> Path:
     raise CatalogueError(
         [Problem(f"unknown {kind}", value=repr(name), allowed=allowed, nearest=close, way_out=way_out)]
     )
+
+
+def folded(name: str) -> str:
+    """A name without its case, and with one mark between its words."""
+    return name.lower().replace("_", "-").replace(" ", "-")
 
 
 def aliases_of(files: dict[str, Path]) -> dict[str, dict[Path, None]]:

@@ -50,14 +50,22 @@ def native_rates(columns: Mapping[str, Column]) -> dict[str, Column]:
     return rates
 
 
+WHOLE_BYTE = 8.0
+"""Bits of the narrowest integers in which activations are kept unless they are asked for narrower [1]."""
+
+
 def activations_for(weights: str, columns: Mapping[str, Column], library: Library) -> str:
     """The usual format of activations beside weights: theirs where the chip multiplies it, else bf16.
 
+    Integers below 8 bits keep weights only (GPTQ, AWQ, llama.cpp): activations do not bear so few levels.
     columns: of one chip, with matrix.native and matrix.rates.
     """
     native = native_rates(columns)
     bits = library.formats(["bf16", weights]).columns["bits"]
-    return weights if np.max(native.get(weights, 0.0)) > 0.0 or bits[-1] > bits[0] else "bf16"
+    wider = bits[-1] > bits[0]
+    weights_only = family_of(weights) == "integer" and bits[-1] < WHOLE_BYTE
+    multiplied = np.max(native.get(weights, 0.0)) > 0.0 and not weights_only
+    return weights if multiplied or wider else "bf16"
 
 
 def distinct(names: Column) -> list[str]:

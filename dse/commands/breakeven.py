@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,7 +58,7 @@ def breakeven_command(
     rivals = shipping(found) if against == "all" else [found.adopt("chip", one.strip()) for one in against.split(",")]
     for rival in rivals:
         found.entry("chip", rival)
-    name = design if not design.endswith(".toml") else found.adopt("chip", design)
+    name = found.adopt(kind_of(design), design)
     if is_space(found, name):
         from dse.catalogue import load_space
         from dse.commands.studies import quiet
@@ -76,6 +77,14 @@ def breakeven_command(
         return
     for line in break_even_lines(result, job):
         say(line)
+
+
+def kind_of(design: str) -> str:
+    """What a file says that it is, `space` or `chip`; of a name it does not matter."""
+    from dse.catalogue.read import read_text
+
+    is_box = design.endswith(".toml") and 'kind = "space"' in read_text(Path(design)).split("[", 1)[0]
+    return "space" if is_box else "chip"
 
 
 def shipping(catalogue: Catalogue) -> list[str]:

@@ -10,11 +10,14 @@ import typer
 from dse.commands.options import (
     MOST,
     MOST_CHIPS,
+    AcceptanceOption,
     BuyerOption,
     CatalogueOption,
     ChipsLimit,
+    DraftsOption,
     JsonOption,
     ModelOption,
+    ObjectiveOption,
     PriceBasisOption,
     TrafficOption,
     VolumeOption,
@@ -52,16 +55,12 @@ def evaluate_command(
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
-    drafts: Annotated[int | None, typer.Option("--draft-tokens", min=0, max=64, help="Speculated per step.")] = None,
-    acceptance: Annotated[
-        float | None, typer.Option("--draft-acceptance", min=0, max=0.999, help="Share of drafts that are kept.")
-    ] = None,
+    drafts: DraftsOption = None,
+    acceptance: AcceptanceOption = None,
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
-    objective: Annotated[
-        str, typer.Option("--objective", help="What the best mapping maximises.")
-    ] = "tokens-per-dollar",
+    objective: ObjectiveOption = "tokens-per-dollar",
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
@@ -224,9 +223,7 @@ def compare_command(
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
-    objective: Annotated[
-        str, typer.Option("--objective", help="What the best mapping maximises.")
-    ] = "tokens-per-dollar",
+    objective: ObjectiveOption = "tokens-per-dollar",
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     front: Annotated[
         bool, typer.Option("--front", help="Also tokens/s per chip at several tokens/s per user; --report plots it.")

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST",
     "MOST_CHIPS",
+    "AcceptanceOption",
     "BuyerOption",
     "CatalogueOption",
     "ChipsLimit",
+    "DraftsOption",
     "JsonOption",
     "ModelOption",
+    "ObjectiveOption",
     "PriceBasisOption",
     "TrafficOption",
     "VolumeOption",
@@ -55,6 +58,11 @@ VolumeOption = Annotated[
     typer.Option(
         "--volume", min=0, max=10**9, help="Chips over which development is spread, where no market price holds it."
     ),
+]
+ObjectiveOption = Annotated[str, typer.Option("--objective", help="What the best mapping maximises.")]
+DraftsOption = Annotated[int | None, typer.Option("--draft-tokens", min=0, max=64, help="Tokens speculated per step.")]
+AcceptanceOption = Annotated[
+    float | None, typer.Option("--draft-acceptance", min=0, max=0.999, help="Share of the drafts that is kept.")
 ]
 ChipsLimit = Annotated[
     int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")

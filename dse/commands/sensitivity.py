@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dse.commands.options import (
+    BuyerOption,
     CatalogueOption,
     ChipsLimit,
     JsonOption,
     ModelOption,
     PriceBasisOption,
     TrafficOption,
+    VolumeOption,
     print_json,
     print_table,
     say,
@@ -35,6 +37,8 @@ def sensitivity_command(
         typer.Option("--against", help="A rival, several times for several; the cheapest on the market when absent."),
     ] = None,
     price_basis: PriceBasisOption = "tco",
+    buyer: BuyerOption = "hyperscaler",
+    volume: VolumeOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
@@ -50,7 +54,7 @@ def sensitivity_command(
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, most_chips=most_chips)
+    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer, volume)
     entry = found.entry("chip", found.adopt("chip", chip))
     rivals = [found.adopt("chip", name) for name in against or []]
     broken = broken_by(entry, job)

@@ -126,11 +126,13 @@ class Memory:
 
     stacks [1]; capacity [bytes], bandwidth [bytes/s], over all stacks; energy: device, PHY and controller
     [J/byte]; phy_area, controller_area at 7 nm [mm2/stack]; shoreline: die edge [mm/stack];
-    price [USD/byte]; idle_power [W/stack]; spare_stacks: interfaces on the dies beside those in use [1].
+    price [USD/byte]; idle_power [W/stack]; spare_stacks: interfaces on the dies beside those in use [1]; bonded: 1 when
+    the stacks stand in the package and fall with it, 0 when they are soldered to a board [1].
     """
 
     stacks: Number
     spare_stacks: Number
+    bonded: Number
     capacity: Number
     bandwidth: Number
     energy: Number

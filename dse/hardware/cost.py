@@ -51,17 +51,19 @@ def make_cost(chip: Chip, silicon: Silicon, economics: Economics, kinds: tuple[D
     """Cost to make one package: known good dies, memory, package service, test, what bad assembly loses, development.
 
     C = (dies + memory + package + test) / assembly yield, as a package that fails takes its dies and its memory along
-    (Chiplet Actuary, DAC 2022, eq. 4-6). Compute dies that stand on base dies take no room of their own and are joined
-    before these are. kinds: compute and base dies; chip, silicon, economics: broadcastable.
+    (Chiplet Actuary, DAC 2022, eq. 4-6); memory on a board is neither carried nor lost. Compute dies that stand on base
+    dies take no room of their own and are joined before these are. kinds: compute and base dies; chip, silicon,
+    economics: broadcastable.
     """
     package, (compute, base) = chip.package, kinds
     lying = 1.0 - chip.base.under * (base.count > 0.0)
     dies = good_die_cost(compute, silicon) + good_die_cost(base, silicon)
-    joints = lying * compute.count + base.count + chip.memory.stacks
+    bonded = chip.memory.stacks * chip.memory.bonded
+    joints = lying * compute.count + base.count + bonded
     carried = lying * compute.count * compute.area + base.count * base.area
     memory = chip.memory.capacity * chip.memory.price
-    service = package.fixed_cost + package.cost_per_area * (carried + chip.memory.stacks * silicon.stack_footprint)
-    lost = (dies + memory + service + package.test_cost) * (package.bond_yield**-joints - 1.0)
+    service = package.fixed_cost + package.cost_per_area * (carried + bonded * silicon.stack_footprint)
+    lost = (dies + memory * chip.memory.bonded + service + package.test_cost) * (package.bond_yield**-joints - 1.0)
     return MakeCost(
         dies=dies,
         memory=memory,

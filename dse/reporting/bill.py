@@ -9,7 +9,7 @@ import numpy as np
 
 from dse import units
 from dse.analysis.bill import BASES, Bill
-from dse.analysis.bill_constants import Constant
+from dse.analysis.bill_constants import Constant, ends_of
 from dse.catalogue.schema import spec_of
 from dse.reporting.text import quantity, significant
 
@@ -88,8 +88,8 @@ def constant_rows(bill: Bill) -> list[ConstantRow]:
     for place in order:
         constant, factors = bill.constants[place], np.exp(bill.effects[place])
         dimension = dimension_of(constant)
-        ends = (constant.cited.value, constant.cited.low, constant.cited.high)
-        value, low, high = (amount(float(end), dimension) for end in ends if end is not None)
+        ends = (float(constant.cited.value), *ends_of(constant.cited))
+        value, low, high = (amount(end, dimension) for end in ends)
         effects = {basis: (float(factors[0, at]), float(factors[1, at])) for at, basis in enumerate(BASES)}
         kind, source = constant.cited.kind, source_of(constant)
         rows.append(ConstantRow(constant.name, value, low, high, effects, kind, source))

@@ -35,11 +35,12 @@ PERCENT = 100.0
 def silicon_json(item: Examination) -> dict[str, Any]:
     """A chip as silicon as a document: totals of a package, what is not published is null."""
     comparable = math.nan if item.system else item.published_area
+    rating = math.nan if item.power_kind in ("assumed", "hypothetical") else item.published_power
     return finite(
         {
             "chip": item.name,
             "die_area_mm2": {"modelled": item.area, "published": comparable, "parts": item.area_parts},
-            "power_w": {"modelled": item.power, "published": item.published_power, "parts": item.power_parts},
+            "power_w": {"modelled": item.power, "published": rating, "parts": item.power_parts},
             "yield": item.dies[0].sellable,
             "slack": item.slack,
             "dies": [

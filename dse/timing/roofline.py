@@ -40,10 +40,14 @@ class Demand:
 
 @pytree
 class Rates:
-    """Reciprocal rates of a chip, computed once per design [s], [s/FLOP], [s/byte], [bytes]."""
+    """Reciprocal rates of a chip, computed once per design [s], [s/FLOP], [s/byte], [bytes].
+
+    scalar: of a multiply-accumulate of a product on the vector units [s].
+    """
 
     clock: Number
     vector: Number
+    scalar: Number
     sram: Number
     memory: Number
     far_memory: Number
@@ -55,9 +59,12 @@ def rates_of(chip: Chip) -> Rates:
     """Seconds per clock, per vector operation and per byte, with what software achieves of each."""
     execution, numerics = chip.execution, chip.numerics
     local, shared = reuse_limits(chip)
+    achieved = chip.matrix.sustained * execution.matrix_efficiency
+    vector = 1.0 / (2.0 * jnp.maximum(chip.vector_lanes, 1.0) * chip.matrix.clock)
     return Rates(
-        clock=1.0 / (chip.matrix.clock * numerics.rate * chip.matrix.sustained * execution.matrix_efficiency),
-        vector=1.0 / (2.0 * jnp.maximum(chip.vector_lanes, 1.0) * chip.matrix.clock),
+        clock=1.0 / (chip.matrix.clock * numerics.rate * achieved),
+        vector=vector,
+        scalar=2.0 * vector / achieved,
         sram=1.0 / chip.sram.bandwidth,
         memory=1.0 / (jnp.maximum(chip.memory.bandwidth, 1.0) * execution.memory_efficiency),
         far_memory=1.0 / (jnp.maximum(chip.far_memory.bandwidth, 1.0) * execution.memory_efficiency),
@@ -135,7 +142,7 @@ def operator_usage(load: Load, chip: Chip, rates: Rates, place: Residency) -> Us
     behind = jnp.where(load.state > 0.0, place.state_in_memory, place.weights_in_memory)
     sram_bytes = jnp.maximum(stored + moved, load.macs * rates.local_reuse)
     memory_bytes = jnp.maximum(stored * behind + moved * place.spill, load.macs * rates.shared_reuse * place.spill)
-    scalar = 2.0 * load.busiest * rates.vector
+    scalar = load.busiest * rates.scalar
     matrix = uneven * jnp.minimum(cycles * load.repeat * rates.clock, scalar)
     slowest = jnp.maximum(matrix + load.vector * rates.vector, sram_bytes * rates.sram)
     slowest = jnp.maximum(jnp.maximum(slowest, memory_bytes * rates.memory), far_bytes * rates.far_memory)
