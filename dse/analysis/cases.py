@@ -140,9 +140,14 @@ def degrees_of(row: Row, transformer: Transformer) -> dict[str, float]:
 
 
 def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping:
-    """The mappings that a row leaves open; UnexpressedError when there are none."""
+    """The mappings that a row leaves open; UnexpressedError when there are none.
+
+    Where the degrees leave chips over these are taken for idle; where experts cannot be dealt to so many groups of
+    these chips, they are dealt as is usual.
+    """
     degrees = degrees_of(row, transformer)
-    chips = int(row.numbers.get("chips", math.prod(value for key, value in degrees.items() if key != "ep")))
+    taken = math.prod(value for key, value in degrees.items() if key != "ep")
+    chips = int(row.numbers.get("chips", taken))
     given = {DEGREES[key]: value for key, value in degrees.items()}
     # A static batch is prefilled in full passes before its decode begins, as in separate pools.
     given["disaggregated"] = 0.0 if row.phase in ("offline", "online") else 1.0
@@ -151,7 +156,9 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
         given["prefill_tokens"] = 2048.0
     if "tp" in row.numbers and not transformer.experts.layers > 0:
         given.setdefault("context_parallel", 1.0)
-    found = mapping_lattice(transformer, traffic, chips, given, exactly=True)
-    if not np.size(found.batch):
-        raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")
-    return found
+    usual = {field: value for field, value in given.items() if field != "expert_parallel"}
+    for count, asked in ((chips, given), (chips, usual), (int(taken), given), (int(taken), usual)):
+        found = mapping_lattice(transformer, traffic, count, asked, exactly=True)
+        if np.size(found.batch) and count <= chips:
+            return found
+    raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")

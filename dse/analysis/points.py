@@ -38,7 +38,7 @@ OVERFULL = 1.25
 """Weights that exceed the memory by more than this are refused; by less, the footprint is taken for inexact [1]."""
 
 NEARLY = 1.12
-"""A stated batch this much above what fits is believed: allocators of single engines leave less aside [1]."""
+"""Memory that may be there for a stated batch over what is usual: some allocators leave less aside [1]."""
 
 T = TypeVar("T")
 
@@ -165,18 +165,17 @@ def values_block(
 @jax.jit
 def room_block(
     chip: Chip, model: Transformer, traffic: Traffic, mapping: Mapping, assumptions: Assumptions
-) -> tuple[Number, Number, Number]:
-    """Bytes of one copy's chip that are free beside weights and activations, of one sequence, and its weights' share.
+) -> tuple[Number, Number, Number, Number]:
+    """Bytes of one copy's chip that are usually free, that may be free, and of one sequence; its weights over its room.
 
-    Where less than nothing is free an engine has left less aside than is usual: a little more room is believed.
+    Free beside weights and activations. Single engines leave less aside than is usual: a little more room may be there.
     """
     metrics = evaluate(chip, model, traffic, mapping, assumptions)
     held = metrics.footprint
     room = held.total / (metrics.limits.memory + 1.0)
     sequences = mapping.batch / mapping.data_parallel
     beside = held.weights + held.activations
-    free = jnp.where(room > beside, room - beside, NEARLY * room - beside)
-    return free, held.state / sequences, held.weights / room
+    return room - beside, NEARLY * room - beside, held.state / sequences, held.weights / room
 
 
 @dataclass(frozen=True)
@@ -306,14 +305,17 @@ def fitted_to_memory(points: Points) -> tuple[Points, dict[int, str]]:
     given_model = as_type(points.assumptions, np.float64)
     one = replace(points.mapping, batch=data)
     trees = (points.chip, points.model, points.traffic, one)
-    free, each, crowded = in_blocks(lambda c, m, t, p: room_block(c, m, t, p, given_model), trees, points.row.size)
+    usual, generous, each, crowded = in_blocks(
+        lambda c, m, t, p: room_block(c, m, t, p, given_model), trees, points.row.size
+    )
     steps, prompt = points.asked.steps, points.asked.prompt
     at_end = np.where(phases == "generate", (prompt + steps) / (prompt + steps / 2.0), 1.0)
+    free = np.where(given, generous, usual)
     fits = np.clip(np.floor(free / np.maximum(each * at_end, 1.0)), 1.0, MOST_SEQUENCES) * data
     most = np.where((free <= 0.0) & given, np.maximum(points.mapping.batch, data), fits)
     wanted = np.where(given, points.mapping.batch, most)
     cut = np.isin(phases, ("generate", "offline", "online"))
-    waves = np.where(given & (phases == "generate"), np.ceil(np.maximum(wanted / (NEARLY * most), 1.0) - 1e-9), 1.0)
+    waves = np.where(given & (phases == "generate"), np.ceil(np.maximum(wanted / most, 1.0) - 1e-9), 1.0)
     batch = np.where(cut, np.where(phases == "generate", wanted / waves, np.minimum(wanted, most)), wanted)
     runs = crowded <= OVERFULL
     asked = replace(points.asked, waves=waves, waiting=np.where(phases == "online", wanted - batch, 0.0))
