@@ -37,6 +37,9 @@ MOST_SEQUENCES = 4096.0
 OVERFULL = 1.25
 """Weights that exceed the memory by more than this are refused; by less, the footprint is taken for inexact [1]."""
 
+FULL = 0.95
+"""Share of the usual room from which weights leave too little for clients that are served all the same [1]."""
+
 NEARLY = 1.12
 """Memory that may be there for a stated batch over what is usual: some allocators leave less aside [1]."""
 
@@ -310,7 +313,8 @@ def fitted_to_memory(points: Points) -> tuple[Points, dict[int, str]]:
     )
     steps, prompt = points.asked.steps, points.asked.prompt
     at_end = np.where(phases == "generate", (prompt + steps) / (prompt + steps / 2.0), 1.0)
-    free = np.where(given, generous, usual)
+    squeezed = given & ((phases != "online") | (crowded > FULL))
+    free = np.where(squeezed, generous, usual)
     fits = np.clip(np.floor(free / np.maximum(each * at_end, 1.0)), 1.0, MOST_SEQUENCES) * data
     most = np.where((free <= 0.0) & given, np.maximum(points.mapping.batch, data), fits)
     wanted = np.where(given, points.mapping.batch, most)
