@@ -219,3 +219,13 @@ def test_stacks_give_the_bandwidth(name: str) -> None:
     nominal = float(memory.stacks * kinds.columns["bandwidth"][kinds.row(str(entry.values["memory.kind"]))])
     if abs(float(memory.bandwidth) - nominal) > 0.1 * float(memory.bandwidth):
         assert entry.figures["memory.bandwidth"].note
+
+
+@pytest.mark.parametrize("name", names("chip"))
+def test_what_exists_keeps_the_limits_of_what_can_be_made(name: str) -> None:
+    """A limit that a chip on sale breaks is no limit."""
+    if catalogue().entry("chip", name).figures["status"].value == "hypothetical":
+        pytest.skip("nobody has made it")
+    excess = chip_limits(chip(name), hardware_of(chip(name), assumptions()))
+    broken = {limit: float(value) for limit, value in excess.items() if float(value) > 0.0}
+    assert not broken
