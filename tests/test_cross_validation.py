@@ -63,11 +63,11 @@ def test_every_die_is_of_one_vendor_and_node() -> None:
     areas: dict[str, list[float]] = {}
     for name in catalogue().files("chip"):
         entry = catalogue().entry("chip", name)
-        die = entry.document.die  # pyright: ignore[reportAttributeAccessIssue]
-        if die:
+        die = entry.values.get("package.die")
+        if die and "package.die_area" in entry.values:
             vendor = entry.document.vendor  # pyright: ignore[reportAttributeAccessIssue]
-            found.setdefault(die, set()).add(vendor)
-            areas.setdefault(die, []).append(float(entry.values["package.die_area"]))
+            found.setdefault(str(die), set()).add(vendor)
+            areas.setdefault(str(die), []).append(float(entry.values["package.die_area"]))
     assert {"GH100", "GA100"} <= set(found)
     assert all(len(vendors) == 1 for vendors in found.values())
     assert all(max(some) <= 1.01 * min(some) for some in areas.values())

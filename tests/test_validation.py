@@ -108,7 +108,7 @@ def test_bad_rows_are_reported_together_and_the_rest_is_scored(tmp_path: Path) -
         ({"phase": "online", "batch": ""}, "no concurrency"),
         ({"phase": "train", "metric": "mfu"}, "training"),
         ({"phase": "prefill", "metric": "tpot_s"}, "not defined"),
-        ({"chips": "3", "tp": "2"}, "no mapping"),
+        ({"chips": "2", "tp": "4"}, "no mapping"),
         ({"model": "llama-3.1-405b"}, "does not fit"),
     ],
 )
@@ -148,7 +148,7 @@ def test_empty_batch_is_what_the_memory_admits(tmp_path: Path) -> None:
             *({"phase": "offline", "metric": "output_tokens_per_s", "batch": batch} for batch in ("", "100000", "4")),
         )
     )
-    assert free == pytest.approx(full, rel=1e-9)
+    assert free == pytest.approx(full, rel=0.01)
     assert free > 5.0 * small
 
 
