@@ -36,6 +36,12 @@ class Cited:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Low and high of a number, the value itself for an end that is not stated [base units]."""
+        value = float(self.value)
+        return value if self.low is None else self.low, value if self.high is None else self.high
+
 
 def bibliography(sources: Iterable[Source]) -> list[Source]:
     """Each work once (two files may cite it under different keys), in order of title."""

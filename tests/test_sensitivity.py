@@ -102,7 +102,7 @@ def test_ends_of_bars_are_what_edited_files_give(
     path = f"{table.strip('[]')}.{key}"
     (bar,) = (bar for bar in h100.bars if bar.constant.path == path and Path(file).stem == bar.constant.entry.name)
     for side, reached in (("low", bar.at_low), ("high", bar.at_high)):
-        end = getattr(bar.constant, side)
+        end = getattr(bar.constant.cited, side)
         unit = {"1": "", "mm2": " mm2", "USD": " USD", "USD/J": " USD/J", "W/mm2": " W/mm2"}[bar.constant.dimension]
         value = f'"{end!r}{unit}"' if unit else repr(end)
         assert edited(tmp_path / side, file, table, key, value) == pytest.approx(reached, rel=1e-9)

@@ -16,7 +16,7 @@ from dse.catalogue.read import Entry
 from dse.hardware.chip import Chip
 from dse.sources import Cited, Source
 
-__all__ = ["Constant", "constants_of", "ends_of", "one_at_a_time"]
+__all__ = ["Constant", "constants_of", "one_at_a_time"]
 
 # Part of a chip -> table of the technology that fills its leaves, and the field of a chip file that names the entry.
 TABLES = {
@@ -56,13 +56,7 @@ class Constant:
 
 def has_range(cited: Cited | None) -> TypeGuard[Cited]:
     """Whether a figure is a number with an end that differs from it."""
-    return cited is not None and isinstance(cited.value, float) and any(end != cited.value for end in ends_of(cited))
-
-
-def ends_of(cited: Cited) -> tuple[float, float]:
-    """The range of a figure, the value itself for an end that is not stated [base units]."""
-    value = float(cited.value)
-    return value if cited.low is None else cited.low, value if cited.high is None else cited.high
+    return cited is not None and isinstance(cited.value, float) and any(end != cited.value for end in cited.range)
 
 
 def constants_of(entry: Entry, chip: Chip, library: Library, buyer: str) -> list[Constant]:
@@ -123,5 +117,5 @@ def one_at_a_time(chip: Chip, assumptions: Assumptions, constants: list[Constant
         column = trees["chip"] if constant.tree == "chip" else getattr(trees["all"], constant.tree)
         for name in constant.path.split("."):
             column = getattr(column, name)
-        column[1 + 2 * place : 3 + 2 * place] = ends_of(constant.cited)
+        column[1 + 2 * place : 3 + 2 * place] = constant.cited.range
     return trees["chip"], trees["all"]

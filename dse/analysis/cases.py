@@ -157,8 +157,9 @@ def mappings_of(row: Row, transformer: Transformer, traffic: Traffic) -> Mapping
     if "tp" in row.numbers and not transformer.experts.layers > 0:
         given.setdefault("context_parallel", 1.0)
     usual = {field: value for field, value in given.items() if field != "expert_parallel"}
-    for count, asked in ((chips, given), (chips, usual), (int(taken), given), (int(taken), usual)):
-        found = mapping_lattice(transformer, traffic, count, asked, exactly=True)
-        if np.size(found.batch) and count <= chips:
-            return found
+    for count in dict.fromkeys((chips, min(int(taken), chips))):
+        for asked in (given, usual):
+            found = mapping_lattice(transformer, traffic, count, asked, exactly=True)
+            if np.size(found.batch):
+                return found
     raise UnexpressedError(f"no mapping on {chips} chips has the degrees of the row")

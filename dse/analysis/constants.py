@@ -31,16 +31,13 @@ Built = tuple[Chip, Assumptions]
 class Constant:
     """A figure of the catalogue that a result may rest on.
 
-    entry: its file; path: in the file; dimension: of its base unit; low, high: its range, None where none is stated;
-    cited: value with provenance.
+    entry: its file; path: in the file; dimension: of its base unit; cited: value with range and provenance.
     """
 
     entry: Entry
     path: str
     dimension: str
     value: float
-    low: float | None
-    high: float | None
     cited: Cited
 
     @property
@@ -71,12 +68,12 @@ class Constant:
     @property
     def range(self) -> tuple[float, float]:
         """Low and high, the value itself for an end that is not stated [base units]."""
-        return (self.value if self.low is None else self.low, self.value if self.high is None else self.high)
+        return self.cited.range
 
     @property
     def ranged(self) -> bool:
         """Whether a range is stated at all."""
-        return self.low is not None or self.high is not None
+        return self.cited.low is not None or self.cited.high is not None
 
 
 def spec_at(kind: str, path: str) -> Spec | None:
@@ -94,7 +91,7 @@ def constants_in(entry: Entry) -> Iterator[Constant]:
         if spec is None or spec.kind != "number" or spec.integer or not isinstance(cited.value, float):
             continue
         if cited.low is not None or cited.high is not None or "USD" in spec.dimension:
-            yield Constant(entry, path, spec.dimension, cited.value, cited.low, cited.high, cited)
+            yield Constant(entry, path, spec.dimension, cited.value, cited)
 
 
 def constants_of(chips: Iterable[Entry], job: Job) -> list[Constant]:

@@ -17,11 +17,12 @@ from jaxtyping import Float, Int
 
 from dse.analysis.cases import Case
 from dse.analysis.profiles import COEFFICIENTS
-from dse.arrays import Number, ceil_div, pytree
+from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.best_mapping import as_type, padded
 from dse.evaluate import Metrics, evaluate
 from dse.hardware.chip import Chip
+from dse.timing.inference import micro_batch
 from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
@@ -114,10 +115,8 @@ MERIT = {
 
 def work_of(metrics: Metrics, mapping: Mapping, asked: Asked) -> tuple[Number, Number]:
     """Multiply-accumulates of one chip for one request: of its prompt, and of all its output tokens [1]."""
-    sequences = mapping.batch / mapping.data_parallel
-    together = ceil_div(sequences, jnp.minimum(mapping.pipeline_parallel, sequences))
     passes = metrics.service.prefill_time / metrics.prefill.time
-    return metrics.prefill.demand.macs * passes, asked.steps * metrics.decode.demand.macs / together
+    return metrics.prefill.demand.macs * passes, asked.steps * metrics.decode.demand.macs / micro_batch(mapping)
 
 
 def readings(metrics: Metrics, mapping: Mapping, asked: Asked) -> dict[str, Number]:

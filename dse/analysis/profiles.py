@@ -10,7 +10,6 @@ from jaxtyping import Float
 from dse.catalogue.errors import CatalogueError
 from dse.catalogue.library import Library
 from dse.catalogue.store import Catalogue
-from dse.sources import Cited
 
 __all__ = [
     "COEFFICIENTS",
@@ -81,17 +80,11 @@ class Belief:
         return dict(zip(COEFFICIENTS, low.tolist(), strict=True)), dict(zip(COEFFICIENTS, high.tolist(), strict=True))
 
 
-def judged(cited: Cited) -> tuple[float, float, float]:
-    """Value and 80 % range of a judged coefficient; the value itself where no range is stated."""
-    value = float(cited.value)
-    return value, value if cited.low is None else cited.low, value if cited.high is None else cited.high
-
-
 def prior_of(software: str, library: Library) -> Belief:
     """What the file of a profile says, its ranges taken for 80 % ranges."""
     figures = library.files("software", [software]).figures
     name = next(iter(figures))
-    triple = np.array([judged(figures[name][key]) for key in COEFFICIENTS])
+    triple = np.array([(float(figures[name][key].value), *figures[name][key].range) for key in COEFFICIENTS])
     value, low, high = (to_scale(column) for column in triple.T)
     return Belief(0, value, np.diag(((high - low) / 2.0 / EIGHTY) ** 2))
 

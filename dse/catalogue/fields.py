@@ -317,8 +317,7 @@ def check_belief(cited: Cited, raw: dict[str, Any]) -> None:
     """FieldError unless low <= value <= high."""
     if not isinstance(cited.value, float):
         return
-    low = cited.value if cited.low is None else cited.low
-    high = cited.value if cited.high is None else cited.high
+    low, high = cited.range
     if not low <= cited.value <= high:
         raise FieldError(Problem("must lie between its own low and high", value=shown(raw)))
 

@@ -49,13 +49,18 @@ def breakeven_command(
     """
     from dse.analysis.break_even import break_even
     from dse.analysis.comparison import job_of
+    from dse.analysis.shipped import on_the_market
     from dse.catalogue import open_catalogue
     from dse.reporting.break_even import break_even_json, break_even_lines
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer)
-    rivals = shipping(found) if against == "all" else [found.adopt("chip", one.strip()) for one in against.split(",")]
+    rivals = (
+        [entry.name for entry in on_the_market(found)]
+        if against == "all"
+        else [found.adopt("chip", one.strip()) for one in against.split(",")]
+    )
     for rival in rivals:
         found.entry("chip", rival)
     name = found.adopt(kind_of(design), design)
@@ -81,17 +86,10 @@ def breakeven_command(
 
 def kind_of(design: str) -> str:
     """What a file says that it is, `space` or `chip`; of a name it does not matter."""
-    from dse.catalogue.read import read_text
+    from dse.catalogue.locate import head_of
 
-    is_box = design.endswith(".toml") and 'kind = "space"' in read_text(Path(design)).split("[", 1)[0]
+    is_box = design.endswith(".toml") and head_of(Path(design)).get("kind") == "space"
     return "space" if is_box else "chip"
-
-
-def shipping(catalogue: Catalogue) -> list[str]:
-    """The chips of the catalogue that one can buy or rent."""
-    from dse.catalogue import list_entries
-
-    return [row["name"] for row in list_entries("chip", catalogue) if row.get("status") == "shipping"]
 
 
 def is_space(catalogue: Catalogue, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse.commands.options import print_json, print_table, print_wrapped, say
+from dse.commands.options import print_json, print_table
 
 if TYPE_CHECKING:
     import optuna
@@ -27,7 +27,7 @@ def finish_portfolio(
 ) -> None:
     """Write chip files and report, print the ranking; own: the user's folder, as it was given."""
     from dse.analysis.portfolio import ranked_rows
-    from dse.reporting.convergence import convergence, convergence_lines, start_text
+    from dse.commands.study_end import end_json, tell_end
     from dse.reporting.portfolio import write_portfolio
     from dse.reporting.portfolio_data import portfolio_json, portfolio_notes
     from dse.reporting.portfolio_text import portfolio_table
@@ -41,25 +41,11 @@ def finish_portfolio(
     page = write_portfolio(folder, portfolio, rows, record)
     again = commands_of(rows, portfolio, folder / "chips", own)
     if as_json:
-        document = {
-            "study": study.study_name,
-            "storage": storage,
-            "trials": len(study.get_trials(deepcopy=False)),
-            "convergence": [one._asdict() | {"improving": one.improving} for one in convergence(record)],
-            "start_points": record.start_notes,
-            "report": str(page),
-            "evaluate": again,
-        }
-        print_json(document | portfolio_json(portfolio, rows, objectives))
+        head = end_json(study, storage, record, page, again)
+        print_json(head | portfolio_json(portfolio, rows, objectives))
         return
     print_table(portfolio_table(portfolio, rows, objectives[0]))
-    for line in [*portfolio_notes(portfolio, rows), *convergence_lines(record), f"Start points: {start_text(record)}."]:
-        print_wrapped(line)
-    say(f"chip files: {folder / 'chips'}")
-    say(f"report:     {page}")
-    say("the same numbers from the chip file:")
-    for command in again:
-        say(f"  {command}")
+    tell_end(portfolio_notes(portfolio, rows), record, folder, page, again)
 
 
 def candidates(catalogue: Catalogue, study: optuna.Study, space: Space, folder: Path) -> list[Described]:

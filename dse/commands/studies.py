@@ -16,7 +16,6 @@ from dse.commands.options import (
     VolumeOption,
     print_json,
     print_ranking,
-    print_wrapped,
     say,
 )
 from dse.commands.progress import open_job, run_with_progress
@@ -56,8 +55,8 @@ def finish(
     from dse.analysis.portfolio import Portfolio
     from dse.commands.again import evaluation_command
     from dse.commands.portfolios import finish_portfolio
+    from dse.commands.study_end import end_json, tell_end
     from dse.reporting import write_report
-    from dse.reporting.convergence import convergence, convergence_lines, start_text
     from dse.reporting.provenance import marked
     from dse.reporting.study_record import study_record
 
@@ -81,27 +80,10 @@ def finish(
             {"chip": one.name, "status": one.status, "level_with_first": comparison.level(one)} | metrics_json(one)
             for one in comparison.candidates
         ]
-        print_json(
-            {
-                "study": study.study_name,
-                "storage": storage,
-                "trials": len(study.get_trials(deepcopy=False)),
-                "convergence": [one._asdict() | {"improving": one.improving} for one in convergence(record)],
-                "start_points": record.start_notes,
-                "report": str(page),
-                "evaluate": again,
-                "ranking": rows,
-            }
-        )
+        print_json(end_json(study, storage, record, page, again) | {"ranking": rows})
         return
     print_ranking(comparison, record.objectives)
-    for line in [*convergence_lines(record), f"Start points: {start_text(record)}."]:
-        print_wrapped(line)
-    say(f"chip files: {folder / 'chips'}")
-    say(f"report:     {page}")
-    say("the same numbers from the chip file:")
-    for command in again:
-        say(f"  {command}")
+    tell_end([], record, folder, page, again)
 
 
 def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, folder: Path) -> Comparison:

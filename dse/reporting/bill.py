@@ -9,7 +9,7 @@ import numpy as np
 
 from dse import units
 from dse.analysis.bill import BASES, Bill
-from dse.analysis.bill_constants import Constant, ends_of
+from dse.analysis.bill_constants import Constant
 from dse.catalogue.schema import spec_of
 from dse.reporting.text import quantity, significant
 
@@ -88,7 +88,7 @@ def constant_rows(bill: Bill) -> list[ConstantRow]:
     for place in order:
         constant, factors = bill.constants[place], np.exp(bill.effects[place])
         dimension = dimension_of(constant)
-        ends = (float(constant.cited.value), *ends_of(constant.cited))
+        ends = (float(constant.cited.value), *constant.cited.range)
         value, low, high = (amount(end, dimension) for end in ends)
         effects = {basis: (float(factors[0, at]), float(factors[1, at])) for at, basis in enumerate(BASES)}
         kind, source = constant.cited.kind, source_of(constant)

@@ -87,22 +87,7 @@ def digest(space: Space, job: Job | Portfolio) -> str:
 
 def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
     """The plan of a new study; CatalogueError for unknown objectives or samplers."""
-    fields = tuple(metric_of(name) for name in objectives)
-    name = choose(len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields))
-    return Plan(
-        space=space.name,
-        digest=digest(space, job),
-        model=job.model,
-        traffic=job.traffic,
-        price_basis=job.price_basis,
-        buyer=job.buyer,
-        volume=job.volume,
-        objectives=fields,
-        sampler=name,
-        seed=seed,
-        most_chips=job.most_chips,
-    )
+    return planned(space, job, tuple(metric_of(name) for name in objectives), sampler, seed, trials)
 
 
 def portfolio_plan(
@@ -112,14 +97,22 @@ def portfolio_plan(
     fields = tuple(portfolio_metric(name) for name in objectives)
     if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
         check_rivals(portfolio)
+    return planned(space, portfolio, fields, sampler, seed, trials)
+
+
+def planned(
+    space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
+) -> Plan:
+    """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
     name = choose(len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields))
-    job = portfolio.pairs[0].job
+    one = isinstance(asked, Job)
+    job = asked if one else asked.pairs[0].job
     return Plan(
         space=space.name,
-        digest=digest(space, portfolio),
-        model="",
-        traffic="",
+        digest=digest(space, asked),
+        model=job.model if one else "",
+        traffic=job.traffic if one else "",
         price_basis=job.price_basis,
         buyer=job.buyer,
         volume=job.volume,
@@ -127,7 +120,7 @@ def portfolio_plan(
         sampler=name,
         seed=seed,
         most_chips=job.most_chips,
-        portfolio=portfolio.name,
+        portfolio="" if one else asked.name,
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "decode_tokens",
     "exchanges_of",
     "lengths_of",
+    "micro_batch",
     "prefill_tokens",
     "row_weights",
     "run_pass",
@@ -97,15 +98,16 @@ def prefill_tokens(lengths: Lengths, mapping: Mapping) -> Tokens:
     )
 
 
-def decode_tokens(lengths: Lengths, mapping: Mapping, drafted: Number) -> Tokens:
-    """What a decode pass works on: one micro-batch, a token of each sequence and the drafted ones.
-
-    The sequences of a copy are cut into as many micro-batches as there are stages, if there are enough of them.
-    """
+def micro_batch(mapping: Mapping) -> Number:
+    """Sequences of one decode pass: those of a copy, cut into as many as there are stages, if there are enough [1]."""
     sequences = mapping.batch / mapping.data_parallel
-    micro = jnp.minimum(mapping.pipeline_parallel, sequences)
+    return ceil_div(sequences, jnp.minimum(mapping.pipeline_parallel, sequences))
+
+
+def decode_tokens(lengths: Lengths, mapping: Mapping, drafted: Number) -> Tokens:
+    """What a decode pass works on: one micro-batch, a token of each sequence and the drafted ones."""
     queries = 1.0 + drafted
-    alone = ceil_div(sequences, micro)
+    alone = micro_batch(mapping)
     return Tokens(
         sequences=alone,
         queries=queries,

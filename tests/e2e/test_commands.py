@@ -10,8 +10,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 import typer
+from typed import run
 from typer.models import OptionInfo
-from typer.testing import CliRunner, Result
 
 from dse.catalogue import CatalogueError, open_catalogue
 from dse.catalogue.locate import SHELVES
@@ -20,14 +20,7 @@ from dse.cli import app
 JOB = ("--model", "llama-3.1-70b", "--traffic", "chat")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def good(*arguments: str) -> str:

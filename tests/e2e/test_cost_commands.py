@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typed import run
 
 from dse.analysis.published_money import read_published
 from dse.catalogue import CatalogueError
-from dse.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = ("--model", "llama-3.1-8b", "--traffic", "batch", "--most-chips", "8")
-
-
-def run(*words: str) -> Any:
-    return CliRunner().invoke(app, list(words))
 
 
 def document(*words: str) -> Any:

@@ -6,23 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typed import run
 
 from dse.catalogue import CatalogueError, open_catalogue
-from dse.cli import app
 
 KEYS = {"chip", "die_area_mm2", "power_w", "yield", "slack", "dies"}
 ROOM = {"edge", "reticle", "silicon", "power_density", "power", "sram_bandwidth", "rack"}
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def document(*arguments: str) -> dict:
