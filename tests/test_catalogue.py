@@ -25,8 +25,7 @@ from dse.catalogue import (
     used_sources,
 )
 from dse.catalogue.build import build_chips, build_traffic, build_transformer
-
-ROOT = Path(__file__).parents[1]
+from dse.catalogue.locate import shipped_root
 
 
 def test_shipped_catalogue_is_right(catalogue: Catalogue) -> None:
@@ -38,7 +37,7 @@ def test_shipped_units_need_no_pint(catalogue: Catalogue) -> None:
         "import sys; from dse.catalogue import open_catalogue, check; print(check(None, open_catalogue()));"
         "assert 'pint' not in sys.modules and 'jax' not in sys.modules, 'slow import'"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_users_folder_is_added(chip_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +51,7 @@ def test_a_users_folder_is_added(chip_text: str, tmp_path: Path, monkeypatch: py
 
 
 def test_the_repository_itself_is_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(shipped_root())
     assert len(open_catalogue().roots) == 1
 
 
@@ -97,7 +96,9 @@ def test_every_shipped_chip_builds(catalogue: Catalogue) -> None:
             assert np.isfinite(leaf) and leaf >= 0, f"{name}: {path}"  # noqa: PT018
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "models/measurements").glob("*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((shipped_root() / "models/measurements").glob("*.csv")), ids=lambda path: path.stem
+)
 def test_every_measured_row_names_a_chip(catalogue: Catalogue, path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as lines:
         named = {row["chip"] for row in csv.DictReader(lines)}

@@ -23,12 +23,12 @@ from dse.analysis.tornado import Tornado, tornado
 from dse.best_mapping import best_mapping
 from dse.catalogue import CatalogueError, Entry, open_catalogue
 from dse.catalogue.build import build_chips
+from dse.catalogue.locate import shipped_root
 from dse.cli import app
 from dse.reporting.sensitivity import write_sensitivity
 from dse.reporting.sensitivity_data import sensitivity_json
 from dse.reporting.sensitivity_text import sensitivity_text
 
-ROOT = Path(__file__).resolve().parents[1]
 MOST = 16
 
 
@@ -68,7 +68,7 @@ def whole(h100: Tornado, close: Rivalry, job: Job) -> Sensitivity:
 def edited(folder: Path, file: str, table: str, key: str, value: str) -> float:
     """Tokens per dollar of an H100 from a copy of the catalogue in which one line of one file has another value."""
     for name in ("models", "search_spaces"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(shipped_root() / name, folder / name)
     path = folder / file
     text = path.read_text(encoding="utf-8")
     old = line_of(text, key, table)

@@ -103,3 +103,9 @@ def test_data_folders_hold_no_code(folder: str) -> None:
 def test_one_importable_package() -> None:
     found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert found == {"dse"}
+
+
+def test_tests_read_shipped_files_where_the_package_has_them() -> None:
+    """In an installed package they are not beside the tests."""
+    sources = {path.name: path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    assert {name for name, text in sources.items() if ".parents[" in text} <= {"test_structure.py", "test_slow.py"}

@@ -12,8 +12,8 @@ from typed import run
 
 from dse.analysis.published_money import read_published
 from dse.catalogue import CatalogueError
+from dse.catalogue.locate import shipped_root
 
-ROOT = Path(__file__).resolve().parents[2]
 JOB = ("--model", "llama-3.1-8b", "--traffic", "batch", "--most-chips", "8")
 
 
@@ -109,7 +109,11 @@ def test_break_even_is_where_the_two_costs_meet() -> None:
 def test_break_even_agrees_with_evaluate_at_that_volume(tmp_path: Path) -> None:
     """The same chip at the margin of a partner, with the development spread over the break-even volume."""
     found = document("breakeven", "matx-one", "--against", "h100-sxm", *JOB)
-    text = (ROOT / "models/chips/matx-one.toml").read_text().replace('margin = "challenger"', 'margin = "captive"')
+    text = (
+        (shipped_root() / "models/chips/matx-one.toml")
+        .read_text()
+        .replace('margin = "challenger"', 'margin = "captive"')
+    )
     own = tmp_path / "mine.toml"
     own.write_text(
         text.replace('name = "matx-one"', 'name = "mine"').replace('aliases = ["matx"', 'aliases = ["mine-x"')
@@ -151,7 +155,7 @@ BAD = {
 @pytest.mark.parametrize("fault", BAD)
 def test_bad_money_is_refused(fault: str, tmp_path: Path) -> None:
     old, new, said = BAD[fault]
-    text = (ROOT / "models/chips/h100-sxm.toml").read_text()
+    text = (shipped_root() / "models/chips/h100-sxm.toml").read_text()
     assert old in text
     file = tmp_path / "bad.toml"
     file.write_text(text.replace(old, new).replace('name = "h100-sxm"', 'name = "bad"').replace('"h100", ', ""))
@@ -169,7 +173,7 @@ def test_negative_margins_and_missing_prices_are_refused(tmp_path: Path) -> None
         ),
         ("technology", "links.toml", 'adapter_price = { value = "3.4', 'no_price = { value = "3.4', "missing"),
     ):
-        text = (ROOT / "models" / folder / name).read_text()
+        text = (shipped_root() / "models" / folder / name).read_text()
         assert old in text
         file = tmp_path / name
         file.write_text(text.replace(old, new))
@@ -180,7 +184,7 @@ def test_negative_margins_and_missing_prices_are_refused(tmp_path: Path) -> None
 
 def test_the_report_of_money_is_made_again(tmp_path: Path) -> None:
     assert run("report", "money", "--output", str(tmp_path)).exit_code == 0
-    texts = [(folder / "money.csv").read_text() for folder in (ROOT / "reports/money", tmp_path)]
+    texts = [(folder / "money.csv").read_text() for folder in (shipped_root() / "reports/money", tmp_path)]
     tables = [list(csv.DictReader(text.splitlines())) for text in texts]
     assert len(tables[0]) == len(tables[1]) > 30
     for committed, made in zip(*tables, strict=True):
