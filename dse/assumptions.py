@@ -14,21 +14,23 @@ class Silicon:
     Areas and energies marked * are at 7 nm and scale with the node. mac_area*: bf16 multiply-accumulate cell in an
     array [mm2]; edge_cell_area*: operand skew and accumulator of one row or column [mm2]; vector_lane_area*,
     double_lane_area*: fp32 and fp64 [mm2]; mac_energy*: bf16 with fp32 accumulate [J]; register_energy*: of one bit
-    clocked on [J]; sum_width: of a partial sum [bytes]; vector_energy*: fp32 operation [J/FLOP]; clock_energy*: clock
-    network of logic of 7 nm size [J/mm2]; sustained_memory: share of the rate of main memory that streams reach [1];
-    delivery_efficiency: of the converters that belong to a package's rated power [1]; leakage_exponent: of the supply
-    voltage in leakage power [1]; clock_exponent: velocity saturation [1]; local_density_ratio: registers and operand
-    buffers over scratchpad density [1]; local_energy*: per byte from the operand buffers [J/byte]; bank_overhead:
-    periphery of one SRAM bank, as bytes of its array [bytes]; bank_width: read port of a bank [bytes];
-    serdes_area_density [byte/s/mm2] and serdes_edge_density [byte/s/mm], one direction; die_to_die_depth: of the
-    circuits behind the edge of a die-to-die link [mm]; noc_area_ratio: on-chip network over all else [1]; host_area*:
-    host interface, management, test [mm2/package]; pad_ring: pads and seal around a die [mm]; reticle_width,
-    reticle_height: of one exposure, stitch_gap: between the fields of a die that takes several [mm]; usable_edge:
-    share of the perimeter [1]; memory_edge_share: most of the edge that memory may take [1]; die_to_die_edge_share:
-    of one side, per neighbour [1]; stack_footprint [mm2]; wafer_diameter, edge_exclusion, scribe [mm]; yield_alpha:
-    clustering [1]; sram_repair: share of the defects in SRAM that spare rows and columns mend [1]; known_good: share
-    of the dies taken for good at probe that are [1]; yield_negative_binomial, yield_poisson, yield_murphy,
-    yield_seeds: weights of the yield models, one of them 1 [4 x 1]; probe_cost [USD/wafer].
+    clocked on [J]; wire_energy: of a byte along a repeated wire [J/byte/mm]; memory_distance: between the memory
+    interfaces and the cores, of the side of the silicon [1]; sum_width: of a partial sum [bytes]; vector_energy*:
+    fp32 operation [J/FLOP]; clock_energy*: clock network of logic of 7 nm size [J/mm2]; sustained_memory: share of
+    the rate of main memory that streams reach [1]; delivery_efficiency: of the converters that belong to a
+    package's rated power [1]; leakage_exponent: of the supply voltage in leakage power [1]; clock_exponent:
+    velocity saturation [1]; local_density_ratio: registers and operand buffers over scratchpad density [1];
+    local_energy*: per byte from the operand buffers [J/byte]; bank_overhead: periphery of one SRAM bank, as bytes
+    of its array [bytes]; bank_width: read port of a bank [bytes]; serdes_area_density [byte/s/mm2] and
+    serdes_edge_density [byte/s/mm], one direction; die_to_die_depth: of the circuits behind the edge of a
+    die-to-die link [mm]; noc_area_ratio: on-chip network over all else [1]; host_area*: host interface, management,
+    test [mm2/package]; pad_ring: pads and seal around a die [mm]; reticle_width, reticle_height: of one exposure,
+    stitch_gap: between the fields of a die that takes several [mm]; usable_edge: share of the perimeter [1];
+    memory_edge_share: most of the edge that memory may take [1]; die_to_die_edge_share: of one side, per neighbour
+    [1]; stack_footprint [mm2]; wafer_diameter, edge_exclusion, scribe [mm]; yield_alpha: clustering [1];
+    sram_repair: share of the defects in SRAM that spare rows and columns mend [1]; known_good: share of the dies
+    taken for good at probe that are [1]; yield_negative_binomial, yield_poisson, yield_murphy, yield_seeds: weights
+    of the yield models, one of them 1 [4 x 1]; probe_cost [USD/wafer].
     """
 
     mac_area: Number
@@ -37,6 +39,8 @@ class Silicon:
     double_lane_area: Number
     mac_energy: Number
     register_energy: Number
+    wire_energy: Number
+    memory_distance: Number
     sum_width: Number
     vector_energy: Number
     clock_energy: Number

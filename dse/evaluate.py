@@ -11,9 +11,10 @@ from dse.economics import Ownership, Rate, hourly_rate, ownership
 from dse.hardware.area import Area, FloorPlan, floor_plan, link_bandwidth
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
-from dse.hardware.dies import Dies, Edge, edge_of, paid_dies
+from dse.hardware.dies import Dies, Edge, edge_of, footprint_of, paid_dies
 from dse.hardware.machine import Machine, machine_of
-from dse.hardware.power import EventEnergy, event_energy, static_power
+from dse.hardware.power import EventEnergy, event_energy, static_power, supplied
+from dse.hardware.throttle import cooled, envelope_of
 from dse.hardware.voltage import at_voltage, clock_ratio
 from dse.hardware.yields import DieKind, die_kinds
 from dse.timing.inference import (
@@ -40,14 +41,13 @@ __all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
 class Limits:
     """How far each limit is exceeded, need over limit minus one; feasible when none is above zero [1].
 
-    The first seven are the chip's, the others the mapping's.
+    The first six are the chip's, the others the mapping's.
     """
 
     die_area: Number
     silicon_area: Number
     die_edge: Number
     sram_bandwidth: Number
-    power_density: Number
     idle_power: Number
     rack_power: Number
     memory: Number
@@ -133,7 +133,8 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
     """Area, edge, energy, cost and price of a chip, from its architecture; its peak at its supply voltage."""
     silicon, economics = assumptions.silicon, assumptions.economics
     plan = floor_plan(chip, silicon)
-    dies, area = paid_dies(chip, plan.dies), plan.area
+    dies = paid_dies(chip, plan.dies)
+    chip = cooled(chip, dies)
     kinds = die_kinds(chip, silicon, plan, dies)
     make = make_cost(chip, silicon, economics, kinds)
     price = chip_price(chip, make)
@@ -144,8 +145,8 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         dies=dies,
         kinds=kinds,
         die_area=dies.total,
-        energy=event_energy(chip, silicon, area),
-        static_power=static_power(chip, silicon, area),
+        energy=supplied(event_energy(chip, silicon, plan), silicon),
+        static_power=supplied(static_power(chip, silicon, plan.area), silicon),
         make=make,
         price=price,
         machine=machine_of(chip, make.total, price, economics),
@@ -163,22 +164,20 @@ def layout_excess(model: Transformer, mapping: Mapping) -> Number:
 def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
     """Excess over the limits of die, package, edge and power [1].
 
-    Compute dies that stand on base dies share their footprint, on the package and under the cold plate. A die that the
-    model pads until its edge suffices needs exactly the edge that it has: rounding is not held against it.
+    Power slows the clock down, and is a limit only where what flows without any work exceeds it. A die that the model
+    pads until its edge suffices needs exactly the edge that it has: rounding is not held against it.
     """
     package, edge, sram, dies = chip.package, hardware.edge, chip.sram, hardware.dies
-    footprint = jnp.where(chip.base.dies * chip.base.under > 0, dies.base, dies.total)
     largest = jnp.maximum(hardware.kinds[0].area, hardware.kinds[1].area)
     on_edge = (edge.memory + edge.links + edge.die_to_die) / edge.available
     on_memory_edge = edge.memory / edge.available_to_memory
     rack = package.rack_chips * package.power_limit * chip.price.server_power_ratio
     return {
         "die_area": largest / package.die_area_limit - 1.0,
-        "silicon_area": footprint / package.silicon_limit - 1.0,
+        "silicon_area": footprint_of(chip, dies) / package.silicon_limit - 1.0,
         "die_edge": jnp.maximum(on_edge, on_memory_edge) - 1.0 - EDGE_ROUNDING,
         "sram_bandwidth": sram.bandwidth / (sram.capacity * chip.style.sram_bandwidth_density) - 1.0,
-        "power_density": package.power_limit / footprint / package.power_density_limit - 1.0,
-        "idle_power": hardware.static_power / package.power_limit - 1.0,
+        "idle_power": (hardware.static_power + hardware.energy.links) / cooled(chip, dies).package.power_limit - 1.0,
         "rack_power": rack / package.rack_power - 1.0,
     }
 
@@ -223,13 +222,14 @@ def passes(
     most = jnp.maximum(new.total, old.total)
     held = footprint(chip, elements_held(model, mapping, decode_table, contexts, most))
     place = residency(chip, held)
-    energy, static = hardware.energy, hardware.static_power
+    energy = hardware.energy
+    envelope = envelope_of(chip, assumptions.silicon, energy, hardware.static_power)
     talk = exchanges_of(chip, model, mapping, assumptions.serving.exchange_bytes)
 
     def one_phase(_: None, phase: tuple[Product, Tokens]) -> tuple[None, Pass]:
         table, tokens = phase
         weights = row_weights(model, mapping, table)
-        return None, run_pass(chip, model, mapping, table, weights, tokens, place, talk, energy, static)
+        return None, run_pass(chip, model, mapping, table, weights, tokens, place, talk, energy, envelope)
 
     by_phase = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), tables)
     _, done = jax.lax.scan(one_phase, None, (by_phase, both))
@@ -247,7 +247,7 @@ def evaluate(
     vmap apply. What depends on the chip or on the mapping alone is computed once and broadcast.
     """
     hardware = hardware_of(chip, assumptions)
-    chip = at_voltage(chip, assumptions.silicon)
+    chip = at_voltage(cooled(chip, hardware.dies), assumptions.silicon)
     lengths = lengths_of(traffic, transformer)
     prefill, decode, held, memory = passes(chip, transformer, mapping, lengths, assumptions, hardware)
     transfer = handover(chip, mapping, held)

@@ -142,6 +142,7 @@ def neutral(base: Chip) -> Chip:
         execution__grouped_overhead=0.0,
         matrix__sustained=1.0,
         package__power_limit=1e18,
+        package__power_density_limit=1e18,
     )
 
 

@@ -16,6 +16,7 @@ from dse.catalogue.read import Entry
 from dse.evaluate import Hardware, chip_limits, hardware_of
 from dse.hardware.area import Area
 from dse.hardware.chip import Chip
+from dse.hardware.dies import footprint_of
 from dse.hardware.power import FullLoad, full_load
 from dse.hardware.yields import DieKind, dies_per_wafer
 from dse.timing.memory import reuse_limits
@@ -27,7 +28,6 @@ SLACK = {
     "edge": "die_edge",
     "reticle": "die_area",
     "silicon": "silicon_area",
-    "power_density": "power_density",
     "sram_bandwidth": "sram_bandwidth",
     "rack": "rack_power",
 }
@@ -116,7 +116,7 @@ def examine(catalogue: Catalogue, name: str) -> Examination:
     formats = {f"numerics.{key}": sixteen_bit(entry) for key in ("weights", "activations", "kv_cache")}
     chip, assumptions = build_chips({**entry.values, **formats}, library), build_assumptions(library)
     hardware = hardware_of(chip, assumptions)
-    load = full_load(chip, assumptions.silicon, hardware.area, reuse_limits(chip)[0])
+    load = full_load(chip, assumptions.silicon, hardware.plan, reuse_limits(chip)[0])
     style = str(entry.values["style"])
     document = next(doc for item in library.technology if (doc := getattr(item.document, "style", {}).get(style)))
     published = entry.values.get("package.full_load", entry.values["package.tdp"])
@@ -155,6 +155,8 @@ def slack_of(chip: Chip, hardware: Hardware, load: FullLoad) -> dict[str, float]
     excess = chip_limits(chip, hardware)
     room = {name: -float(excess[limit]) for name, limit in SLACK.items()}
     room["power"] = 1.0 - float(load.total) / float(chip.package.power_limit)
+    cooling = chip.package.power_density_limit * footprint_of(chip, hardware.dies)
+    room["power_density"] = 1.0 - float(chip.package.power_limit) / float(cooling)
     unstated = room["rack"] > NEVER_BINDS
     return {name: math.nan if name == "rack" and unstated else value for name, value in room.items()}
 

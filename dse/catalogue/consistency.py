@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from dse import units
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.catalogue.fields import Choices
+from dse.catalogue.fields import Choices, Range
 from dse.catalogue.library import Shelf
 from dse.catalogue.read import Entry, draft_entry, read_text
 from dse.catalogue.schema import SpaceDocument, SpaceTable, spec_of
@@ -196,22 +196,32 @@ def silicon_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     yield from package_faults(entry, names)
 
 
+def row_named(name: object, names: Names, what: str) -> dict[str, float]:
+    """The numbers of a row of the technology; none when there is no such row."""
+    shelf = names.shelf(what)
+    return {
+        key: float(column[shelf.row(str(name))]) for key, column in shelf.columns.items() if str(name) in shelf.rows
+    }
+
+
 def known_row(entry: Entry, names: Names, path: str, what: str) -> dict[str, float]:
     """The numbers of the technology that a path names; none when it names none."""
-    shelf, name = names.shelf(what), str(entry.values.get(path, ""))
-    return {key: float(column[shelf.row(name)]) for key, column in shelf.columns.items()} if name in shelf.rows else {}
+    return row_named(entry.values.get(path, ""), names, what)
 
 
 def voltage_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """A supply voltage at which the node does not work."""
-    node, given = known_row(entry, names, "process.node", "process"), fixed_number(entry, "process.voltage")
-    if given and node and not node["lowest_voltage"] <= given <= node["highest_voltage"]:
-        low, high = (units.readable(node[key], "V") for key in ("lowest_voltage", "highest_voltage"))
-        rule = f"is outside what {entry.values['process.node']} works at"
-        way_out = "leave it out for the nominal voltage"
-        yield Problem(
-            rule, str(entry.path), "process.voltage", units.readable(given, "V"), f"{low} to {high}", way_out=way_out
-        )
+    """A supply voltage, or an end of its range, at which a node of the file does not work."""
+    field = entry.free.get("process.voltage")
+    given = [field.low, field.high] if isinstance(field, Range) else possible(entry, "process.voltage")
+    for value, name in itertools.product(given, possible(entry, "process.node")):
+        node = row_named(name, names, "process")
+        if isinstance(value, float) and node and not node["lowest_voltage"] <= value <= node["highest_voltage"]:
+            low, high = (units.readable(node[key], "V") for key in ("lowest_voltage", "highest_voltage"))
+            file, text = str(entry.path), units.readable(value, "V")
+            way_out = "leave it out for the nominal voltage"
+            yield Problem(
+                f"is outside what {name} works at", file, "process.voltage", text, f"{low} to {high}", way_out=way_out
+            )
 
 
 def memory_node_faults(entry: Entry, names: Names) -> Iterator[Problem]:

@@ -70,6 +70,7 @@ class StyleEntry(Table):
     sram_density_ratio: Positive
     sram_bandwidth_area: BandwidthArea
     sram_energy: JoulesPerByte
+    sram_distance: Ratio
     cell_registers: Ratio
     operand_energy: JoulesPerByte
     transport_energy: JoulesPerByte
@@ -206,6 +207,8 @@ class SiliconTable(Table):
     mac_energy: Joules
     vector_energy: Annotated[Figure, Spec("J/FLOP", high=1.0)]
     register_energy: Joules
+    wire_energy: Annotated[Figure, Spec("J/byte/mm", high=1.0)]
+    memory_distance: Ratio
     sum_width: Bytes
     clock_energy: Annotated[Figure, Spec("J/mm2", high=1.0)]
     sustained_memory: Share

@@ -33,7 +33,8 @@ class Process:
     logic_area_scale: logic area against 7 nm [1]; mac_energy_scale: arithmetic energy against 7 nm [1];
     sram_density: scratchpad with periphery [bytes/mm2]; wafer_price [USD]; defect_density [1/mm2];
     logic_leakage, sram_leakage [W/mm2]; voltage: the supply that the chip runs at, nominal_voltage: the one at
-    which its clock and all energies are quoted, threshold_voltage: where transistors stop switching [V].
+    which its clock and all energies are quoted, lowest_voltage: of a chip that is slowed down, threshold_voltage:
+    where transistors stop switching [V].
     """
 
     logic_area_scale: Number
@@ -45,6 +46,7 @@ class Process:
     sram_leakage: Number
     voltage: Number
     nominal_voltage: Number
+    lowest_voltage: Number
     threshold_voltage: Number
 
 
@@ -57,10 +59,11 @@ class Style:
     video engines, at 7 nm [mm2]; control_energy: of the instructions of one core in one clock at 7 nm [J];
     core_memory: share of shared SRAM and network that lies in the cores and is switched off with them [1];
     sram_density_ratio: realised over scratchpad density [1]; sram_bandwidth_area: crossbar and ports that a shared
-    cache needs at 7 nm [mm2/(byte/s)]; sram_energy: per byte read from the shared SRAM at 7 nm [J/byte];
+    cache needs at 7 nm [mm2/(byte/s)]; sram_energy: per byte read from a bank of the shared SRAM at 7 nm [J/byte];
+    sram_distance: from there to the core, of the side of the die [1];
     cell_registers: bits that a cell of an array clocks on to its neighbours for each multiply-accumulate [1];
     operand_energy: per byte that caches hand to the matrix units at 7 nm, 0 where these have buffers of their own
-    [J/byte]; transport_energy: per byte moved between DRAM and the cores on the die, clocks apart [J/byte];
+    [J/byte]; transport_energy: per byte of DRAM in caches and routers on its way, wires and clocks apart [J/byte];
     sram_bandwidth_density: highest read rate that banks of this kind give per byte of capacity [1/s]; matrix_sustained:
     share of the peak that the best product reaches where the chip was not measured [1].
     """
@@ -73,6 +76,7 @@ class Style:
     sram_density_ratio: Number
     sram_bandwidth_area: Number
     sram_energy: Number
+    sram_distance: Number
     cell_registers: Number
     operand_energy: Number
     transport_energy: Number

@@ -8,7 +8,18 @@ from dse.arrays import Number, pytree
 from dse.assumptions import Silicon
 from dse.hardware.chip import Chip
 
-__all__ = ["Dies", "Edge", "Outlines", "die_side", "die_to_die_area", "edge_of", "outlines_of", "paid_dies"]
+__all__ = [
+    "Dies",
+    "Edge",
+    "Outlines",
+    "die_side",
+    "die_to_die_area",
+    "edge_of",
+    "footprint_of",
+    "outlines_of",
+    "paid_dies",
+    "sram_die",
+]
 
 
 @pytree
@@ -155,6 +166,17 @@ def paid_dies(chip: Chip, modelled: Dies) -> Dies:
         compute=jnp.where(published > 0, published - shared, modelled.compute),
         base=jnp.where(published > 0, shared, modelled.base),
     )
+
+
+def footprint_of(chip: Chip, dies: Dies) -> Number:
+    """Silicon side by side under the cold plate [mm2]: dies that stand on others take no room of their own."""
+    return jnp.where(chip.base.dies * chip.base.under > 0, dies.base, dies.total)
+
+
+def sram_die(chip: Chip, dies: Dies) -> Number:
+    """One of the dies that hold the shared SRAM [mm2]."""
+    based = chip.base.dies > 0
+    return jnp.where(based, dies.base / jnp.maximum(chip.base.dies, 1.0), dies.compute / chip.package.dies)
 
 
 def edge_of(chip: Chip, silicon: Silicon, dies: Dies, link_bandwidth: Number) -> Edge:

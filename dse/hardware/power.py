@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import jax
 import jax.numpy as jnp
 
 from dse.arrays import Number, leaf_names, pytree
 from dse.assumptions import Silicon
-from dse.hardware.area import Area
+from dse.hardware.area import Area, FloorPlan
 from dse.hardware.chip import Chip
+from dse.hardware.dies import footprint_of, sram_die
 from dse.hardware.voltage import at_voltage, energy_ratio, leakage_ratio
 
-__all__ = ["EventEnergy", "FullLoad", "clock_energy", "event_energy", "full_load", "static_power"]
+__all__ = ["EventEnergy", "FullLoad", "clock_energy", "event_energy", "full_load", "static_power", "supplied"]
 
 
 @pytree
 class EventEnergy:
     """Energy of one event: a multiply-accumulate and a vector operation [J], a byte at each level [J/byte].
 
-    clocks: power of the clock network and of the instructions while the units or the main memory work [W].
+    clocks: power of the clock network and of the instructions while the units or the main memory work; links: of the
+    transceivers, which do not rest while the machine works [W].
     """
 
     mac: Number
@@ -26,6 +31,7 @@ class EventEnergy:
     memory: Number
     far_memory: Number
     clocks: Number
+    links: Number
 
 
 def clocked_logic(chip: Chip, area: Area) -> Number:
@@ -45,24 +51,45 @@ def clock_energy(chip: Chip, silicon: Silicon, area: Area) -> Number:
     return (network + cores * chip.style.control_energy) * scale
 
 
-def event_energy(chip: Chip, silicon: Silicon, area: Area) -> EventEnergy:
+def sram_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
+    """Energy of a byte read from the shared SRAM, at 7 nm and nominal voltage but for the wires [J/byte].
+
+    Its bank, and the way to the core: a share of the side of the die that holds it, by the style.
+    """
+    scale = chip.process.mac_energy_scale
+    way = chip.style.sram_distance * jnp.sqrt(sram_die(chip, plan.dies))
+    return chip.style.sram_energy * scale + way * silicon.wire_energy
+
+
+def transport_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
+    """Energy of a byte between a memory interface at the edge and the cores, at nominal voltage [J/byte].
+
+    Addresses are interleaved over all interfaces, so that a byte crosses a share of the whole package's silicon; what
+    caches and routers on the way take belongs to the style.
+    """
+    way = silicon.memory_distance * jnp.sqrt(footprint_of(chip, plan.dies))
+    return chip.style.transport_energy + way * silicon.wire_energy
+
+
+def event_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> EventEnergy:
     """Energy per event on this chip.
 
     A multiply-accumulate pays its datapath, by format, and its operands. All of that shrinks with the node and goes
     with the square of the supply voltage. Bytes from DRAM pay the device and its interface, which have a supply of
     their own, and the way over the die; with the clocks that run while they stream the path of an A100 comes to 13.4
     pJ/bit (measured 13.1), of a GH200 to 11.2 (11.7; SC'25, second-hand).
-    chip, silicon: broadcastable; area: modelled parts [mm2]. Source of the coefficients: technology/silicon and styles.
+    chip, silicon: broadcastable; plan: as modelled. Source of the coefficients: technology/silicon and styles.
     """
-    scale = chip.process.mac_energy_scale * energy_ratio(chip.process)
-    transport = chip.style.transport_energy * energy_ratio(chip.process)
+    lower = energy_ratio(chip.process)
+    transport = transport_energy(chip, silicon, plan) * lower
     return EventEnergy(
         mac=datapath_energy(chip, silicon),
-        vector=silicon.vector_energy * scale,
-        sram=chip.style.sram_energy * scale,
+        vector=silicon.vector_energy * chip.process.mac_energy_scale * lower,
+        sram=sram_energy(chip, silicon, plan) * lower,
         memory=chip.memory.energy + transport,
         far_memory=chip.far_memory.energy + transport,
-        clocks=clock_energy(chip, silicon, area) * chip.matrix.clock,
+        clocks=clock_energy(chip, silicon, plan.area) * chip.matrix.clock,
+        links=chip.scale_up.bandwidth * chip.scale_up.energy,
     )
 
 
@@ -94,6 +121,14 @@ def static_power(chip: Chip, silicon: Silicon, area: Area) -> Number:
     return leakage * leakage_ratio(chip.process, silicon) + chip.memory.stacks * chip.memory.idle_power
 
 
+T = TypeVar("T", EventEnergy, Number)
+
+
+def supplied(used: T, silicon: Silicon) -> T:
+    """What the converters beside the package draw for what it uses: they belong to its rated power."""
+    return jax.tree.map(lambda part: part / silicon.delivery_efficiency, used)
+
+
 @pytree
 class FullLoad:
     """Power of one package at full load by what burns it [W]; delivery: lost in the converters beside it."""
@@ -112,7 +147,7 @@ class FullLoad:
         return sum(getattr(self, name) for name in leaf_names(FullLoad))
 
 
-def full_load(chip: Chip, silicon: Silicon, area: Area, reuse: Number) -> FullLoad:
+def full_load(chip: Chip, silicon: Silicon, plan: FloorPlan, reuse: Number) -> FullLoad:
     """Power at full load, before any limit: dense products and streams at the rates that chips sustain.
 
     Matrix units work in the chip's format at the share of peak that its best product reaches, main memory - the
@@ -122,7 +157,7 @@ def full_load(chip: Chip, silicon: Silicon, area: Area, reuse: Number) -> FullLo
     the two.
     """
     chip = at_voltage(chip, silicon)
-    energy, unit = event_energy(chip, silicon, area), chip.matrix
+    energy, unit = event_energy(chip, silicon, plan), chip.matrix
     rate = unit.clock * unit.sustained
     macs = unit.units * unit.rows * unit.columns * chip.numerics.rate * rate
     busy = jnp.maximum(unit.sustained, silicon.sustained_memory)
@@ -130,11 +165,11 @@ def full_load(chip: Chip, silicon: Silicon, area: Area, reuse: Number) -> FullLo
     from_sram = jnp.where(chip.memory.stacks > 0, stream, chip.sram.bandwidth * silicon.sustained_memory)
     read = jnp.minimum(jnp.maximum(macs * reuse, from_sram), chip.sram.bandwidth)
     parts = {
-        "matrix": macs * datapath_energy(chip, silicon),
-        "control": clock_energy(chip, silicon, area) * unit.clock * busy,
+        "matrix": macs * energy.mac,
+        "control": energy.clocks * busy,
         "sram": read * energy.sram,
-        "memory": stream * (chip.memory.energy + chip.style.transport_energy * energy_ratio(chip.process)),
-        "links": chip.scale_up.bandwidth * chip.scale_up.energy,
-        "static": static_power(chip, silicon, area),
+        "memory": stream * energy.memory,
+        "links": energy.links,
+        "static": static_power(chip, silicon, plan.area),
     }
     return FullLoad(**parts, delivery=sum(parts.values()) * (1.0 / silicon.delivery_efficiency - 1.0))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.arrays import Number
+from dse.arrays import Number, pytree
 from dse.assumptions import Silicon
 from dse.hardware.chip import Chip, Process
 
-__all__ = ["at_voltage", "clock_ratio", "energy_ratio", "leakage_ratio", "speed"]
+__all__ = ["Floor", "at_voltage", "clock_ratio", "energy_ratio", "floor_of", "leakage_ratio", "speed"]
 
 
 def speed(voltage: Number, threshold: Number, exponent: Number) -> Number:
@@ -48,4 +48,21 @@ def at_voltage(chip: Chip, silicon: Silicon) -> Chip:
         chip,
         matrix=replace(chip.matrix, clock=chip.matrix.clock * faster),
         sram=replace(chip.sram, bandwidth=chip.sram.bandwidth * faster),
+    )
+
+
+@pytree
+class Floor:
+    """Clock and switching energy at the lowest supply over those at the chip's own [1]."""
+
+    clock: Number
+    energy: Number
+
+
+def floor_of(process: Process, silicon: Silicon) -> Floor:
+    """How slow and how frugal the logic is at the lowest supply of its node, below which the clock alone falls."""
+    lowest = replace(process, voltage=process.lowest_voltage)
+    return Floor(
+        clock=clock_ratio(lowest, silicon) / clock_ratio(process, silicon),
+        energy=energy_ratio(lowest) / energy_ratio(process),
     )

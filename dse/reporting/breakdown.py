@@ -92,16 +92,22 @@ def resource_shares(work: Pass) -> Parts:
 
 
 def energy_parts(metrics: Metrics, work: Pass) -> Parts:
-    """Dynamic energy of one chip in one pass by what burns it [J]."""
+    """Energy of one chip in one pass by what burns it, above what flows without work [J].
+
+    Where the power limit slows the clock, what the lower voltage saves is taken from all parts but links alike.
+    """
     demand, each = work.demand, metrics.hardware.energy
+    links = float(each.links) * float(work.time)
     parts = {
+        "clocks": max(float(demand.matrix), float(demand.memory)) * float(each.clocks),
         "matrix": float(demand.macs) * float(each.mac),
         "vector": float(demand.operations) * float(each.vector),
         "sram": float(demand.sram_bytes) * float(each.sram),
         "memory": float(demand.memory_bytes) * float(each.memory),
         "far_memory": float(demand.far_bytes) * float(each.far_memory),
     }
-    return parts | {"links": max(float(work.energy) - sum(parts.values()), 0.0)}
+    saved = (float(work.energy) - links) / sum(parts.values())
+    return {name: part * saved for name, part in parts.items()} | {"links": links}
 
 
 def power_parts(metrics: Metrics) -> Parts:

@@ -73,7 +73,7 @@ def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
     """Need, limit and dimension of each limit, in the order of LIMITS; need is a ratio where only that is known."""
     hardware, service = metrics.hardware, metrics.service
     needs: dict[str, tuple[Any, str]] = {
-        "idle_power": (hardware.static_power, "W"),
+        "idle_power": (hardware.static_power + hardware.energy.links, "W"),
         "memory": (metrics.footprint.total, "bytes"),
         "time_to_first_token": (metrics.time_to_first_token, "s"),
         "time_per_output_token": (metrics.time_per_output_token, "s"),
@@ -92,7 +92,6 @@ SENTENCES = {
     "silicon_area": "its dies are {ratio} x what the package holds",
     "die_edge": "memory and links need {ratio} x the die edge there is",
     "sram_bandwidth": "its SRAM is asked for {ratio} x the bandwidth that its banks can give",
-    "power_density": "it dissipates {ratio} x what its cooling removes per area",
     "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
     "rack_power": "a rack of it draws {ratio} x what the rack feeds and cools",
     "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",

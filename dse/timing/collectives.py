@@ -16,11 +16,10 @@ __all__ = ["Exchange", "all_gather", "all_reduce", "dispatch", "hops", "places",
 
 @pytree
 class Exchange:
-    """Alpha-beta cost: fixed [s], per byte of the array [s/byte], and energy of one chip per byte of it [J/byte]."""
+    """Alpha-beta cost: fixed [s], and per byte of the array [s/byte]; transceivers burn the same without it."""
 
     fixed: Number
     per_byte: Number
-    energy: Number
 
     def time(self, size: Number) -> Number:
         """Time for an array of so many bytes [s]."""
@@ -67,7 +66,6 @@ def exchange(chip: Chip, participants: Number, near: Number, far: Number, rounds
     return Exchange(
         fixed=jnp.where(inside > 1.0, up + floor, 0.0) + jnp.where(domains > 1.0, out + floor, 0.0),
         per_byte=near * seconds_per_byte(chip.scale_up, chip) + far * seconds_per_byte(chip.scale_out, chip),
-        energy=near * chip.scale_up.energy + far * chip.scale_out.energy,
     )
 
 
@@ -125,5 +123,4 @@ def send(chip: Chip, participants: Number) -> Exchange:
     return Exchange(
         fixed=jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency),
         per_byte=jnp.where(inside, up, out),
-        energy=jnp.where(inside, chip.scale_up.energy, chip.scale_out.energy),
     )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, leaf_names, pytree
 from dse.hardware.chip import Chip
 from dse.hardware.power import EventEnergy
+from dse.hardware.throttle import Envelope, slowdown
 from dse.timing.collectives import Exchange, all_gather, all_reduce, dispatch, send
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Residency, stage_share
@@ -127,7 +128,7 @@ class Pass:
     time: with everything [s]; classes: operator classes [s]; operators: how many each class has [1];
     reduction, dispatch, context_exchange, pipeline: communication of each kind [s]; hidden: communication behind
     arithmetic [s]; step: of the host [s]; throttled: added because the power limit is reached [s]; demand: per
-    resource; energy: dynamic, of one chip [J].
+    resource; energy: above what flows without work, of one chip [J].
     """
 
     time: Number
@@ -189,7 +190,7 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     spread = dispatch(chip, mapping.expert_parallel, cut, model.experts.active)
 
     def times(count: Number, one: Exchange, part: Number = 1.0) -> Exchange:
-        return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte, energy=count * part * one.energy)
+        return Exchange(fixed=count * one.fixed, per_byte=count * part * one.per_byte)
 
     # Tokens go out as the experts multiply them and come back as partial sums (DeepSeek-V3, section 3.3.2).
     element = jnp.maximum(chip.numerics.activation, exchange_bytes)
@@ -218,36 +219,33 @@ def run_pass(
     place: Residency,
     talk: Exchanges,
     energy: EventEnergy,
-    static: Number,
+    envelope: Envelope,
 ) -> Pass:
     """Time and energy of one pass on one stage.
 
     table: operators of the pass; weights: times that each row counts; place: residency; talk: communication of the
-    stage; energy: per event; static: power without work [W].
+    stage; energy: per event; envelope: what work may burn.
     Communication hides behind arithmetic as far as the software overlaps it. One host serves all stages: each
-    micro-batch waits for it once in its way through them, and no stage goes faster than it. When the dynamic energy
-    would exceed the power limit, the clock slows until it does not: time is at least energy / (limit - static).
+    micro-batch waits for it once in its way through them, and no stage goes faster than it. When the energy would
+    exceed what may be burned in that time, clock and voltage sink until it does not.
     """
     demand, times = run_table(table, chip, place, weights)
     size = tokens.total * model.hidden * talk.element
     spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges) if name != "element"}
     sent = sum(spent.values())
     hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
-    dynamic = (
+    clocked = (
         jnp.maximum(demand.matrix, demand.memory) * energy.clocks
         + demand.macs * energy.mac
         + demand.operations * energy.vector
         + demand.sram_bytes * energy.sram
-        + demand.memory_bytes * energy.memory
-        + demand.far_bytes * energy.far_memory
-        + size * sum(getattr(talk, name).energy for name in spent)
     )
+    fixed = demand.memory_bytes * energy.memory + demand.far_bytes * energy.far_memory
     host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
     busy = demand.time + sent - hidden
     step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
     free = busy + step
-    budget = jnp.maximum(chip.package.power_limit - static, 1e-3 * chip.package.power_limit)
-    time = jnp.maximum(free, dynamic / budget)
+    time = free * slowdown(clocked, fixed, free, envelope)
     return Pass(
         time=time,
         classes=class_times(times),
@@ -257,5 +255,5 @@ def run_pass(
         step=step,
         throttled=time - free,
         demand=demand,
-        energy=dynamic,
+        energy=jnp.minimum(clocked + fixed, envelope.power * time) + energy.links * time,
     )

@@ -71,7 +71,7 @@ def pair(place: int, trees: object) -> object:
 def test_better_is_never_slower(name: str, seed: int, factor: float) -> None:
     generator = np.random.default_rng(seed)
     # Out of reach, as a bound far below the leakage leaves a difference of two huge times.
-    chips = change(random_chips(generator), package__power_limit=1e18)
+    chips = change(random_chips(generator), package__power_limit=1e18, package__power_density_limit=1e18)
     mappings, requests = random_mappings(generator, name), random_traffic(generator)
     before = pass_times(run(chips, model(name), requests, mappings))
     for what, leaves in BETTER.items():

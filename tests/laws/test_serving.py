@@ -77,13 +77,15 @@ def test_large_batches_reach_the_peak_and_long_contexts_the_bandwidth(name: str)
         sram__bandwidth=1e18,
         sram__local=1e12,
         package__power_limit=1e9,
+        package__power_density_limit=1e9,
         vector_lanes=1.0,
     )
     wide = change(free, memory__bandwidth=1e20)
     crowd = run(wide, change(model(name), vocabulary=32768.0), traffic(1.0, 1.0), mapping(batch=2.0**17))
     busy = crowd.decode.demand
     assert (busy.matrix / (2.0 * busy.macs / crowd.hardware.peak))[0] == pytest.approx(1.0, rel=0.01)
-    fast = change(chip("h100-sxm"), memory__capacity=1e16, package__power_limit=1e18, matrix__clock=1e15)
+    fast = change(chip("h100-sxm"), memory__capacity=1e16, matrix__clock=1e15)
+    fast = change(fast, package__power_limit=1e18, package__power_density_limit=1e18)
     fast = change(fast, sram__bandwidth=1e18, execution__memory_efficiency=1.0, execution__operator_time=0.0)
     fast = change(fast, execution__step_time=0.0, execution__sequence_time=0.0)
     long = run(fast, model(name), traffic(2.0**24, 1.0), mapping(batch=1.0))

@@ -34,7 +34,7 @@ from dse.timing.memory import reuse_limits
 
 FLOOR_PLAN = jax.jit(floor_plan)
 FULL_LOAD = jax.jit(
-    lambda chips, silicon: full_load(chips, silicon, floor_plan(chips, silicon).area, reuse_limits(chips)[0])
+    lambda chips, silicon: full_load(chips, silicon, floor_plan(chips, silicon), reuse_limits(chips)[0])
 )
 
 

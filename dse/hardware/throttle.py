@@ -1,0 +1,63 @@
+"""How much slower does a chip run that would burn more than it may? Clock and supply voltage sink together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+
+from dse.arrays import Number, pytree
+from dse.assumptions import Silicon
+from dse.hardware.chip import Chip
+from dse.hardware.dies import Dies, footprint_of
+from dse.hardware.power import EventEnergy
+from dse.hardware.voltage import Floor, floor_of
+
+__all__ = ["Envelope", "cooled", "envelope_of", "slowdown"]
+
+LEAST_SHARE = 1e-3
+"""Share of the power limit that is left for work, so that a chip whose idle power exceeds it is slow, not infinite."""
+
+
+@pytree
+class Envelope:
+    """What work may burn: power: the limit less what flows whatever the work [W]; floor: of the supply voltage."""
+
+    power: Number
+    floor: Floor
+
+
+def cooled(chip: Chip, dies: Dies) -> Chip:
+    """The chip with the power that its cooling removes from its dies, where that is less than its limit."""
+    removed = chip.package.power_density_limit * footprint_of(chip, dies)
+    return replace(chip, package=replace(chip.package, power_limit=jnp.minimum(chip.package.power_limit, removed)))
+
+
+def envelope_of(chip: Chip, silicon: Silicon, energy: EventEnergy, static: Number) -> Envelope:
+    """What a package may burn on its work. energy, static: of its events and without any, losses included."""
+    limit = chip.package.power_limit
+    return Envelope(
+        power=jnp.maximum(limit - static - energy.links, LEAST_SHARE * limit), floor=floor_of(chip.process, silicon)
+    )
+
+
+def slowdown(clocked: Number, fixed: Number, time: Number, envelope: Envelope) -> Number:
+    """Time of some work over its time at full clock, so that it stays within its power [1].
+
+    clocked: energy at full clock of what shares the supply voltage of the logic, fixed: of what has its own, DRAM and
+    links [J]; time: at full clock [s]. With the clock the voltage sinks and the energy of the logic with it. Between
+    the chip's own voltage and the lowest the energy is taken as a straight line over the clock, a + b s, which lies
+    above the true curve, up to 8 % in time; below the lowest the clock alone slows. The share s of full clock solves
+    s (fixed + clocked (a + b s)) = power x time.
+
+    Work of twice the power, three quarters of it in logic that runs at 0.5 of the clock for 0.4 of the energy:
+
+    >>> floor = Floor(clock=0.5, energy=0.4)
+    >>> round(float(slowdown(1.5, 0.5, 1.0, Envelope(power=1.0, floor=floor))), 3)
+    1.445
+    """
+    floor, allowed = envelope.floor, envelope.power * time
+    slope = (1.0 - floor.energy) / jnp.maximum(1.0 - floor.clock, LEAST_SHARE)
+    falling, staying = clocked * slope, fixed + clocked * (1.0 - slope)
+    at_voltage = (staying + jnp.sqrt(staying**2 + 4.0 * falling * allowed)) / (2.0 * allowed)
+    return jnp.maximum(jnp.maximum(at_voltage, (fixed + clocked * floor.energy) / allowed), 1.0)
