@@ -7,7 +7,7 @@ from dse.catalogue import load_space
 from dse.catalogue.conditions import holds
 from dse.catalogue.fields import Choices, Range
 from dse.search.space import distributions, flat_design
-from dse.search.start_points import FARTHEST, nearest_number, nearest_value, start_point, start_points
+from dse.search.start_points import FARTHEST, nearest_number, nearest_value, start_point, start_points, with_supply
 
 
 @pytest.mark.parametrize("name", ["sram-vs-hbm", "gpu", "matx", "lemurian", "cerebras"])
@@ -16,7 +16,7 @@ def test_start_points_lie_inside_their_space_and_near_their_chip(name: str) -> N
     points = start_points(space, catalogue())
     assert points
     for point in points:
-        own = catalogue().entry("chip", point.chip).values
+        own = with_supply(catalogue().entry("chip", point.chip).values, catalogue().library)
         design = flat_design(space, point.params)
         for path, value in point.params.items():
             field = space.free[path]
@@ -36,7 +36,7 @@ def test_start_points_lie_inside_their_space_and_near_their_chip(name: str) -> N
 
 def test_a_chip_outside_is_no_start_point() -> None:
     space = load_space("sram-vs-hbm", catalogue())
-    values = dict(catalogue().entry("chip", "matx-one").values)
+    values = with_supply(catalogue().entry("chip", "matx-one").values, catalogue().library)
     assert start_point(space, "matx-one", values) is not None
     for change in ({"style": "gpu"}, {"memory.kind": "hbm2e"}, {"matrix.clock": 9e9}, {"scale_up.domain": 4096.0}):
         assert start_point(space, "matx-one", values | change) is None, change

@@ -7,12 +7,13 @@ from typing import NamedTuple
 from dse.catalogue.conditions import holds
 from dse.catalogue.errors import CatalogueError
 from dse.catalogue.fields import Choices, Range, Value
+from dse.catalogue.library import Library
 from dse.catalogue.listing import list_entries
 from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.search.space import distributions
 
-__all__ = ["FARTHEST", "START", "StartPoint", "start_point", "start_points"]
+__all__ = ["FARTHEST", "START", "StartPoint", "start_point", "start_points", "with_supply"]
 
 START = "start_point"
 """User attribute of a trial that began at a chip of the catalogue: its name, and the fields that had to move."""
@@ -86,12 +87,18 @@ def start_point(space: Space, chip: str, values: dict[str, Value]) -> StartPoint
     return StartPoint(chip, params, moved)
 
 
+def with_supply(values: dict[str, Value], library: Library) -> dict[str, Value]:
+    """The values of a chip with its supply voltage, the nominal one of its node where none is stated."""
+    nominal = float(library.shelves["process"].gather(str(values["process.node"]))["nominal_voltage"])
+    return {"process.voltage": nominal} | values
+
+
 def start_points(space: Space, catalogue: Catalogue) -> list[StartPoint]:
     """The chips of the catalogue that lie inside a space, in the order of their names; faulty files are left out."""
     found = []
     for row in list_entries("chip", catalogue):
         try:
-            values = catalogue.entry("chip", row["name"]).values
+            values = with_supply(catalogue.entry("chip", row["name"]).values, catalogue.library)
         except CatalogueError:
             continue
         point = start_point(space, row["name"], values)
