@@ -160,6 +160,9 @@ def far_memory_of(given: Columns, library: Library) -> parts.FarMemory:
     )
 
 
+LINK_COLUMNS = ("energy", "adapter_energy", "adapter_price", "cable_price", "switch_price", "controller_area")
+
+
 def link_of(given: Columns, library: Library, name: str) -> parts.Link:
     """A network; latency defaults to that of its kind, and where there is no network the chip is alone."""
     kind = library.shelves["link"].gather(given.names(f"{name}.kind"))
@@ -172,7 +175,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
         dimensions=shape["dimensions"],
         domain=domain,
         tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
-        **{key: kind[key] for key in ("energy", "adapter_price", "cable_price", "switch_price", "controller_area")},
+        **{key: kind[key] for key in LINK_COLUMNS},
     )
 
 

@@ -157,9 +157,21 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     rows, split = fixed_number(entry, "matrix.rows"), fixed_number(entry, "matrix.split")
     if split and rows % split:
         yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
+    yield from core_faults(entry)
     yield from peak_faults(entry)
     yield from stack_faults(entry, names)
     yield from silicon_faults(entry, names)
+
+
+def core_faults(entry: Entry) -> Iterator[Problem]:
+    """Units, sold or spare, that do not fill whole cores."""
+    each = fixed_number(entry, "matrix.units_per_core")
+    for path in ("matrix.units", "matrix.spare_units"):
+        count = fixed_number(entry, path)
+        if each and count % each:
+            value = f"{each:g} of {count:g}"
+            way_out = f"count the units of one core again, or leave {path} to whole cores"
+            yield Problem(f"must divide {path}", str(entry.path), "matrix.units_per_core", value, way_out=way_out)
 
 
 def peak_faults(entry: Entry) -> Iterator[Problem]:
@@ -244,7 +256,7 @@ def package_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     dies, under = fixed_number(entry, "package.dies"), bool(entry.values.get("base.under", False))
     if not package or not area or not dies:
         return
-    largest, held = (area - base) / dies, base if under and base else area
+    largest, held = area / dies, base if under and base else area + base
     kind = entry.values["package.kind"]
     for rule, value, key in (
         (f"a die is larger than package {kind!r} can be made of", largest, "die_area_limit"),

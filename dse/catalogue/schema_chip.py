@@ -114,7 +114,7 @@ class RackTable(Table):
 
 
 class PackageTable(Table):
-    """What holds the dies; dies: compute dies; die_area: all dies together, base dies included.
+    """What holds the dies; dies: compute dies; die_area: all of these together.
 
     die: its maker's name for it, by which products of one die are known; whole_system: whether processors, video and
     the like share it; full_load: power measured, or provided for, at full load where that is not the tdp.

@@ -167,22 +167,21 @@ def spared_yield(chip: Chip, silicon: Silicon, plan: FloorPlan, dies: Dies) -> N
 
     Cores are arithmetic, control and local memory, and where banks and routers lie in the cores these too. Shared
     SRAM outside loses only what its spare rows do not mend, and so do its ports and the memory interfaces where some
-    of them are spare; all else but pads and empty silicon is unprotected. Shares of the modelled die are applied to
-    the one that is paid for.
+    of them are spare; all else but pads and empty silicon is unprotected. What lies on base dies is no matter here.
+    Shares of the modelled die are applied to the one that is paid for.
     """
-    unit, area = chip.matrix, plan.area
+    unit, area = chip.matrix, plan.compute
     cores = (unit.units + unit.spare_units) / unit.units_per_core / chip.package.dies
     spares = unit.spare_units / unit.units_per_core / chip.package.dies
-    alone = jnp.where(chip.base.dies > 0, 0.0, 1.0)
     lost = 1.0 - silicon.sram_repair
     of_ports = jnp.where(chip.sram.spare > 0, lost, 1.0)
     of_interfaces = jnp.where(chip.memory.spare_stacks > 0, lost, 1.0)
-    shared = alone * (area.sram * lost + area.sram_ports * of_ports) + area.on_chip_network
-    in_memory = alone * (area.sram + area.sram_ports) + area.on_chip_network
+    shared = area.sram * lost + area.sram_ports * of_ports + area.on_chip_network
+    in_memory = area.sram + area.sram_ports + area.on_chip_network
     in_cores = area.matrix + area.vector + area.control + area.local + chip.style.core_memory * in_memory
-    outside_parts = area.links + area.other + area.die_to_die + alone * area.memory_interface * of_interfaces
+    outside_parts = area.links + area.other + area.die_to_die + area.memory_interface * of_interfaces
     unprotected = outside_parts + (1.0 - chip.style.core_memory) * shared
-    scale = dies.compute / plan.dies.compute / chip.package.dies
+    scale = dies.compute / area.total / chip.package.dies
     density = chip.process.defect_density
     outside = defect_free_yield(unprotected * scale, density, silicon)
     core = defect_free_yield(in_cores * scale / cores, density, silicon)

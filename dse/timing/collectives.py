@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip, Link
+from dse.hardware.power import link_energy
 
 __all__ = ["Exchange", "all_gather", "all_reduce", "dispatch", "hops", "places", "send"]
 
@@ -67,7 +68,7 @@ def exchange(chip: Chip, participants: Number, near: Number, far: Number, rounds
     return Exchange(
         fixed=jnp.where(inside > 1.0, up + floor, 0.0) + jnp.where(domains > 1.0, out + floor, 0.0),
         per_byte=near * seconds_per_byte(chip.scale_up, chip) + far * seconds_per_byte(chip.scale_out, chip),
-        energy=near * chip.scale_up.energy + far * chip.scale_out.energy,
+        energy=near * link_energy(chip.scale_up, chip.process) + far * link_energy(chip.scale_out, chip.process),
     )
 
 
@@ -122,8 +123,9 @@ def send(chip: Chip, participants: Number) -> Exchange:
     """
     inside = participants <= chip.scale_up.domain
     up, out = seconds_per_byte(chip.scale_up, chip), seconds_per_byte(chip.scale_out, chip)
+    near, far = (link_energy(link, chip.process) for link in (chip.scale_up, chip.scale_out))
     return Exchange(
         fixed=jnp.where(inside, chip.scale_up.latency, chip.scale_out.latency),
         per_byte=jnp.where(inside, up, out),
-        energy=jnp.where(inside, chip.scale_up.energy, chip.scale_out.energy),
+        energy=jnp.where(inside, near, far),
     )

@@ -60,6 +60,7 @@ INPUTS = {
             ("bandwidth", BANDWIDTH),
             ("latency", SECOND),
             ("energy", JOULE_BYTE),
+            ("adapter_energy", JOULE_BYTE),
             ("adapter_price", (1, -1, 1, 0, 0)),
             ("cable_price", (1, -1, 1, 0, 0)),
             ("switch_price", (1, -1, 1, 0, 0)),
