@@ -110,7 +110,8 @@ def process_of(given: Columns, library: Library, path: str) -> parts.Process:
 def sram_of(given: Columns) -> parts.Sram:
     """On-chip memory."""
     stated = ("capacity", "bandwidth", "local", "resident_share", "weight_priority")
-    return parts.Sram(**{name: given.number(f"sram.{name}") for name in stated}, spare=given.number("sram.spare", 0.0))
+    absent = {name: given.number(f"sram.{name}", 0.0) for name in ("spare", "local_cache")}
+    return parts.Sram(**{name: given.number(f"sram.{name}") for name in stated}, **absent)
 
 
 def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.MatrixUnits:

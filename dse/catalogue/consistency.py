@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from dse import units
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.fields import Choices
-from dse.catalogue.library import Shelf
+from dse.catalogue.making import Names, fixed_number, place_of, silicon_faults
 from dse.catalogue.read import Entry, draft_entry, read_text
 from dse.catalogue.schema import SpaceDocument, SpaceTable, spec_of
 from dse.catalogue.space import usable_conditions
@@ -30,23 +29,6 @@ NEEDED = {
     "scale_up": ("bandwidth", "topology", "domain"),
     "scale_out": ("bandwidth", "topology", "domain"),
 }
-
-
-# Names that stand for a file of their own; all others are entries of the technology tables.
-FILES = ("format", "software", "transformer", "traffic", "portfolio")
-
-
-@runtime_checkable
-class Names(Protocol):
-    """What the checks ask of a catalogue."""
-
-    def find(self, kind: str, name: str) -> Path:
-        """The file that answers to a name."""
-        ...
-
-    def shelf(self, what: str) -> Shelf:
-        """The technologies of one sort."""
-        ...
 
 
 def read_entry(path: Path, names: Names, kind: str = "") -> Entry:
@@ -113,11 +95,6 @@ def unknown(entry: Entry, path: str, what: str, values: Iterable[object], names:
                 yield Problem(problem.rule, str(entry.path), path, problem.value, problem.allowed, problem.nearest)
 
 
-def place_of(what: str, name: str, names: Names) -> Path | int:
-    """The file or the row of a technology table that a name stands for; CatalogueError when it stands for none."""
-    return names.find(what, name) if what in FILES else names.shelf(what).row(name)
-
-
 def part_faults(entry: Entry) -> Iterator[Problem]:
     """Keys that a part lacks, or has although there is no such part."""
     present = [*entry.values, *entry.free]
@@ -136,12 +113,6 @@ def part_faults(entry: Entry) -> Iterator[Problem]:
                     yield Problem("missing", str(entry.path), f"{part}.{key}", way_out="or kind = 'none'")
 
 
-def fixed_number(entry: Entry, path: str, default: float = 0.0) -> float:
-    """A fixed number of the file in base units; the default when it is absent or a name."""
-    value = entry.values.get(path, default)
-    return default if isinstance(value, str) else float(value)
-
-
 def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     """What does not close in a chip: its native format, its peak, the bandwidth of its stacks."""
     file, native = str(entry.path), entry.values.get("matrix.native")
@@ -157,21 +128,9 @@ def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     rows, split = fixed_number(entry, "matrix.rows"), fixed_number(entry, "matrix.split")
     if split and rows % split:
         yield Problem("must divide matrix.rows", file, "matrix.split", units.readable(split, "1"))
-    yield from core_faults(entry)
     yield from peak_faults(entry)
     yield from stack_faults(entry, names)
     yield from silicon_faults(entry, names)
-
-
-def core_faults(entry: Entry) -> Iterator[Problem]:
-    """Units, sold or spare, that do not fill whole cores."""
-    each = fixed_number(entry, "matrix.units_per_core")
-    for path in ("matrix.units", "matrix.spare_units"):
-        count = fixed_number(entry, path)
-        if each and count % each:
-            value = f"{each:g} of {count:g}"
-            way_out = f"count the units of one core again, or leave {path} to whole cores"
-            yield Problem(f"must divide {path}", str(entry.path), "matrix.units_per_core", value, way_out=way_out)
 
 
 def peak_faults(entry: Entry) -> Iterator[Problem]:
@@ -198,76 +157,6 @@ def stack_faults(entry: Entry, names: Names) -> Iterator[Problem]:
     if given and abs(given - expected) > STACK_TOLERANCE * given and not figure.note:
         rule = f"differs from stacks x {kind} = {units.readable(expected, 'bytes/s')} by more than 10 % without a note"
         yield Problem(rule, str(entry.path), "memory.bandwidth", units.readable(given, "bytes/s"))
-
-
-def silicon_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """What cannot be made: a supply outside the node's, a memory that the node or the package cannot hold."""
-    yield from voltage_faults(entry, names)
-    yield from memory_node_faults(entry, names)
-    yield from carrier_faults(entry, names)
-    yield from package_faults(entry, names)
-
-
-def known_row(entry: Entry, names: Names, path: str, what: str) -> dict[str, float]:
-    """The numbers of the technology that a path names; none when it names none."""
-    shelf, name = names.shelf(what), str(entry.values.get(path, ""))
-    return {key: float(column[shelf.row(name)]) for key, column in shelf.columns.items()} if name in shelf.rows else {}
-
-
-def voltage_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """A supply voltage at which the node does not work."""
-    node, given = known_row(entry, names, "process.node", "process"), fixed_number(entry, "process.voltage")
-    if given and node and not node["lowest_voltage"] <= given <= node["highest_voltage"]:
-        low, high = (units.readable(node[key], "V") for key in ("lowest_voltage", "highest_voltage"))
-        rule = f"is outside what {entry.values['process.node']} works at"
-        way_out = "leave it out for the nominal voltage"
-        yield Problem(
-            rule, str(entry.path), "process.voltage", units.readable(given, "V"), f"{low} to {high}", way_out=way_out
-        )
-
-
-def memory_node_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """A memory for which there is no interface in the node of the dies that it is joined to."""
-    holder = "base.node" if "base.node" in entry.values else "process.node"
-    memory, node = known_row(entry, names, "memory.kind", "memory"), known_row(entry, names, holder, "process")
-    if memory and node and fixed_number(entry, "memory.stacks") and node["feature_size"] > memory["oldest_node"]:
-        newest = units.readable(memory["oldest_node"], "mm")
-        rule = f"has no interface in {entry.values[holder]}: none older than {newest} was made"
-        way_out = "take an older memory, a newer node, or base dies in one"
-        yield Problem(rule, str(entry.path), "memory.kind", repr(entry.values["memory.kind"]), way_out=way_out)
-
-
-def carrier_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """Memory stacks on a package without an interposer or bridges to carry them."""
-    memory = known_row(entry, names, "memory.kind", "memory")
-    package = known_row(entry, names, "package.kind", "package")
-    if package and memory.get("needs_carrier", 0.0) == 1.0 and not package["holds_stacks"]:
-        packages = names.shelf("package")
-        able = [name for name in packages.names if packages.columns["holds_stacks"][packages.row(name)]]
-        rule, kind = f"cannot hold stacks of {entry.values['memory.kind']}", repr(entry.values["package.kind"])
-        way_out = "name a package with a carrier"
-        yield Problem(rule, str(entry.path), "package.kind", kind, listed(able), way_out=way_out)
-
-
-def package_faults(entry: Entry, names: Names) -> Iterator[Problem]:
-    """Dies that the package cannot hold, by their stated area or the sites that they need."""
-    package, file = known_row(entry, names, "package.kind", "package"), str(entry.path)
-    area, base = fixed_number(entry, "package.die_area"), fixed_number(entry, "base.die_area")
-    dies, under = fixed_number(entry, "package.dies"), bool(entry.values.get("base.under", False))
-    if not package or not area or not dies:
-        return
-    largest, held = area / dies, base if under and base else area + base
-    kind = entry.values["package.kind"]
-    for rule, value, key in (
-        (f"a die is larger than package {kind!r} can be made of", largest, "die_area_limit"),
-        (f"the dies are more than package {kind!r} can hold", held, "silicon_limit"),
-    ):
-        if value > package[key] * (1.0 + 1e-9):
-            limit = units.readable(package[key], "mm2")
-            way_out = "take another package, more and smaller dies, or base dies under them"
-            yield Problem(
-                rule, file, "package.die_area", units.readable(value, "mm2"), f"at most {limit}", way_out=way_out
-            )
 
 
 def space_faults(entry: Entry, names: Names) -> Iterator[Problem]:

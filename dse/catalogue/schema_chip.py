@@ -56,11 +56,12 @@ class MatrixTable(Table):
 
 
 class SramTable(Table):
-    """On-chip memory."""
+    """On-chip memory; local_cache: the part of local that is a cache of many cores, built like the shared SRAM."""
 
     capacity: Bytes
     bandwidth: ByteRate
     local: Bytes
+    local_cache: Bytes | None = None
     resident_share: Share
     weight_priority: Share
     spare: Bytes | None = None

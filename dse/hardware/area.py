@@ -116,8 +116,16 @@ def core_parts(chip: Chip, silicon: Silicon) -> dict[str, Number]:
         "matrix": matrix,
         "vector": vector,
         "control": style.control_area_ratio * (matrix + vector) + cores * style.core_area * process.logic_area_scale,
-        "local": chip.sram.local * built / (process.sram_density * silicon.local_density_ratio),
+        "local": local_area(chip, silicon),
     }
+
+
+def local_area(chip: Chip, silicon: Silicon) -> Number:
+    """Memory of the cores [mm2]: registers and small banks, and caches of many cores built like the shared SRAM."""
+    sram, density = chip.sram, chip.process.sram_density
+    cache = jnp.minimum(sram.local_cache, sram.local)
+    small = (sram.local - cache) * built_ratio(chip) / silicon.local_density_ratio
+    return (small + cache / chip.style.sram_density_ratio) / density
 
 
 def bank_bytes(chip: Chip, silicon: Silicon) -> Number:

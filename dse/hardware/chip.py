@@ -107,6 +107,7 @@ class Sram:
 
     capacity: shared scratchpad or last-level cache [bytes]; bandwidth: its read rate [bytes/s];
     local: registers, first-level caches and operand buffers beside the matrix units [bytes];
+    local_cache: the part of it that is a cache of many cores, where the shared SRAM lies on other dies [bytes];
     resident_share: part of the capacity that software may hold across steps [1];
     weight_priority: part of the resident bytes offered to weights before state [1];
     spare: shared capacity on the dies beside what is sold [bytes].
@@ -116,6 +117,7 @@ class Sram:
     spare: Number
     bandwidth: Number
     local: Number
+    local_cache: Number
     resident_share: Number
     weight_priority: Number
 

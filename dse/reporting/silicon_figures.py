@@ -72,7 +72,7 @@ def draw_comparison(bars: Sequence[Bar], title: str, unit: str) -> Figure:
     axes.grid(axis="x", color=RULE)
     axes.tick_params(axis="y", length=0)
     axes.set_title(title)
-    axes.set_xlabel("modelled over published")
+    axes.set_xlabel("modelled over published (full) or estimated (hollow)")
     styles = [style for style in STYLE_COLOURS if any(bar.style == style for bar in ordered)]
     handles = [axes.plot([], [], "o", ms=5.0, color=STYLE_COLOURS[style], label=style)[0] for style in styles]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -40,6 +40,7 @@ INPUTS = {
     "sram.capacity": BYTES,
     "sram.bandwidth": BANDWIDTH,
     "sram.local": BYTES,
+    "sram.local_cache": BYTES,
     "sram.spare": BYTES,
     "memory.capacity": BYTES,
     "memory.bandwidth": BANDWIDTH,
