@@ -41,6 +41,24 @@ from dse.catalogue.locate import SHELVES
         ("units", "[matrix]", "units = true", ["matrix.units"]),
         ("native", "[matrix]", 'native = "int4"', ["lacks the native format"]),
         ("split", "[matrix]", "split = 7", ["matrix.split: must divide matrix.rows"]),
+        (
+            "units_per_core",
+            "[matrix]",
+            'units_per_core = { value = 5, kind = "assumed", note = "x" }',
+            ["matrix.units_per_core: must divide matrix.units", "5 of 528", "whole cores"],
+        ),
+        (
+            "spare_units",
+            "[matrix]",
+            'spare_units = { value = 46, kind = "assumed", note = "x" }',
+            ["matrix.units_per_core: must divide matrix.spare_units", "4 of 46"],
+        ),
+        (
+            "resident_share",
+            "[sram]",
+            'resident_share = 0.5\nlocal_cache = { value = "900 MB", kind = "assumed", note = "x" }',
+            ["sram.local_cache: is a part of sram.local", "at most sram.local"],
+        ),
         ("resident_share", "[sram]", "resident_share = 1.5", ["sram.resident_share: is out of range", "from 0 to 1"]),
         ("kind", "[far_memory]", 'kind = "ddr5"', ["far_memory.capacity: missing", "far_memory.bandwidth: missing"]),
         (

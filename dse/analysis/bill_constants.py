@@ -31,7 +31,11 @@ TABLES = {
     "price": ("margin", "price.margin"),
 }
 # Leaves that a chip file fills under another name.
-OWN_NAMES = {"package.power_limit": "package.tdp", "package.published_die_area": "package.die_area"}
+OWN_NAMES = {
+    "package.power_limit": "package.tdp",
+    "package.published_die_area": "package.die_area",
+    "base.published_die_area": "base.die_area",
+}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dse.best_mapping import QUICK_TO_COMPILE, Best, best_mapping, evaluate_pair
 from dse.catalogue.read import Entry
 from dse.economics import ownership
 from dse.evaluate import Hardware, Metrics, evaluate, hardware_of
+from dse.hardware.area import floor_plan
 from dse.hardware.chip import Chip
 from dse.hardware.yields import dies_per_wafer
 from dse.search.objective import broken_limits, limits_of
@@ -152,8 +153,13 @@ def with_leaves(tree: Any, leaves: dict[str, Number]) -> Any:
 
 
 def modelled_area(chip: Chip, assumptions: Assumptions) -> Number:
-    """Area of all compute dies from the architecture, whatever is published [mm2]."""
-    return hardware_of(with_leaves(chip, {"package.published_die_area": 0.0}), assumptions).die_area
+    """Area of all dies from the architecture, whatever is published [mm2]."""
+    return floor_plan(chip, assumptions.silicon).dies.total
+
+
+def moved_die(published: Number, here: Number, was: Number) -> Number:
+    """A published area moved by the modelled difference, 0 where none is published [mm2]."""
+    return jnp.where(published > 0, published + here - was, 0.0)
 
 
 def dies_of(chip: Chip, silicon: Silicon, die_area: Number) -> tuple[Number, Number]:
@@ -182,15 +188,16 @@ def owned_at_limit(chip: Chip, hardware: Hardware, assumptions: Assumptions) -> 
 
 
 def followed(moved: Built, today: Built) -> Chip:
-    """A changed chip with all that follows: published area, price and rent moved by the modelled differences.
+    """A changed chip with all that follows: published areas, price and rent moved by the modelled differences.
 
     The price rises with the cost to make at the vendor's gross margin, the rent with the cost of owning at the
     margin of who rents it out. moved, today: broadcastable; equal ones give today's numbers.
     """
     (chip, assumptions), (old, before) = moved, today
-    area = chip.package.published_die_area + modelled_area(chip, assumptions) - modelled_area(old, before)
-    chip = with_leaves(chip, {"package.published_die_area": jnp.where(old.package.published_die_area > 0, area, 0.0)})
-    was = hardware_of(old, before)
+    was, drawn = hardware_of(old, before), floor_plan(chip, assumptions.silicon).dies
+    compute = moved_die(chip.package.published_die_area, drawn.compute, was.plan.dies.compute)
+    base = moved_die(chip.base.published_die_area, drawn.base, was.plan.dies.base)
+    chip = with_leaves(chip, {"package.published_die_area": compute, "base.published_die_area": base})
     here = hardware_of(chip, assumptions)
     wafer = smooth_wafer((chip, assumptions), today, here.die_area, was.die_area)
     chip = with_leaves(chip, {"process.wafer_price": wafer})

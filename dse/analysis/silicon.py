@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.arrays import leaf_names
-from dse.assumptions import Assumptions
+from dse.assumptions import Silicon
 from dse.catalogue import Catalogue, list_entries
 from dse.catalogue.build import build_assumptions, build_chips
+from dse.catalogue.library import Library
 from dse.catalogue.read import Entry
 from dse.evaluate import Hardware, chip_limits, hardware_of
 from dse.hardware.area import Area
@@ -21,7 +22,18 @@ from dse.hardware.power import FullLoad, full_load
 from dse.hardware.yields import DieKind, dies_per_wafer
 from dse.timing.memory import reuse_limits
 
-__all__ = ["SLACK", "Die", "Examination", "Score", "chips_with_silicon", "examine", "once_each", "rated", "score"]
+__all__ = [
+    "SLACK",
+    "Die",
+    "Examination",
+    "Score",
+    "chips_with_silicon",
+    "examine",
+    "known_dies",
+    "rated",
+    "score",
+    "standing",
+]
 
 SIXTEEN_BIT = ("bf16", "fp16")
 SLACK = {
@@ -36,31 +48,55 @@ NEVER_BINDS = 0.999
 """Room above which a limit was not stated: the default of a rack is a gigawatt [1]."""
 
 
+PUBLISHED = ("published", "measured")
+
+
+def standing(kind: str) -> str:
+    """What a figure of a file is worth as evidence: 'published' by its maker or measured, else an 'estimate'.
+
+    >>> standing("measured"), standing("derived"), standing("assumed")
+    ('published', 'estimate', 'estimate')
+    """
+    return "published" if kind in PUBLISHED else "estimate"
+
+
 @dataclass(frozen=True, slots=True)
 class Die:
-    """One kind of die: name, count in a package, node, area of one as modelled and as published (nan: not).
+    """One kind of die of a chip: areas of one as modelled, by part, and as others say (nan: nobody does).
 
-    Areas [mm2]; defect_free, sellable: shares of the dies [1]; per_wafer: dies on a wafer [1].
+    count: in a package [1]; modelled, published, parts [mm2]; standing: what the published area is, '' without one;
+    fitted: whether the area of its style was fitted to it; defect_free, sellable: shares of the dies [1]; per_wafer:
+    dies on a wafer [1].
     """
 
     name: str
+    chip: str
+    style: str
     count: int
     node: str
     modelled: float
+    parts: dict[str, float]
     published: float
+    standing: str
+    fitted: bool
     defect_free: float
     sellable: float
     per_wafer: float
+
+    @property
+    def error(self) -> float:
+        """ln(modelled / published)."""
+        return math.log(self.modelled / self.published)
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
     """A chip as silicon; nan where nothing is published.
 
-    die: its maker's name for it; fitted: whether the area of its style was fitted to it; system: whether its
-    published die holds more than the accelerator that is modelled; area [mm2], power [W], parts by name; power_kind:
-    what the published power is; measured: whether the rate of its best product, and so its load, is a measurement;
-    slack: room left in each limit as a share of it, nan where no limit is stated [1].
+    die: its maker's name for it; system: whether its dies hold more than the accelerator that is modelled; area [mm2],
+    power [W], parts by name; power_kind: what the published power is; measured: whether the rate of its best product,
+    and so its load, is a measurement; slack: room left in each limit as a share of it, nan where no limit is stated
+    [1].
     """
 
     name: str
@@ -68,11 +104,9 @@ class Examination:
     die: str
     style: str
     node: str
-    fitted: bool
     system: bool
     area: float
     area_parts: dict[str, float]
-    published_area: float
     power: float
     power_parts: dict[str, float]
     published_power: float
@@ -82,9 +116,15 @@ class Examination:
     dies: tuple[Die, ...]
 
     @property
-    def area_error(self) -> float:
-        """ln(modelled / published) of the die area; nan where that cannot be compared."""
-        return math.nan if self.system else math.log(self.area / self.published_area)
+    def published_area(self) -> float:
+        """All dies of a package as others say, nan where a kind of them is unknown [mm2]."""
+        return sum(die.count * die.published for die in self.dies)
+
+    @property
+    def area_standing(self) -> str:
+        """What the published area of the package is: an estimate as soon as that of one die is; '' without one."""
+        kinds = {die.standing for die in self.dies}
+        return "" if "" in kinds else min(kinds)
 
     @property
     def power_error(self) -> float:
@@ -117,29 +157,37 @@ def examine(catalogue: Catalogue, name: str) -> Examination:
     chip, assumptions = build_chips({**entry.values, **formats}, library), build_assumptions(library)
     hardware = hardware_of(chip, assumptions)
     load = full_load(chip, assumptions.silicon, hardware.plan, reuse_limits(chip)[0])
-    style = str(entry.values["style"])
-    document = next(doc for item in library.technology if (doc := getattr(item.document, "style", {}).get(style)))
     published = entry.values.get("package.full_load", entry.values["package.tdp"])
     key = "package.full_load" if "package.full_load" in entry.values else "package.tdp"
     return Examination(
         name=entry.name,
         title=str(getattr(entry.document, "title", name)),
         die=str(entry.values.get("package.die", entry.name)),
-        style=style,
+        style=str(entry.values["style"]),
         node=str(entry.values["process.node"]),
-        fitted=entry.name in document.fitted_to,
         system=bool(entry.values.get("package.whole_system", False)),
         area=float(hardware.area.total),
-        area_parts={part: float(getattr(hardware.area, part)) for part in leaf_names(Area)},
-        published_area=number_or_nan(entry.values.get("package.die_area")),
+        area_parts=named(hardware.area),
         power=float(load.total),
-        power_parts={part: float(getattr(load, part)) for part in leaf_names(FullLoad)},
+        power_parts=named(load),
         published_power=float(published),
         power_kind=entry.figures[key].kind,
         measured="matrix.measured_peak" in entry.values,
         slack=slack_of(chip, hardware, load),
-        dies=dies_of(entry, chip, hardware, assumptions),
+        dies=dies_of(entry, hardware, assumptions.silicon, is_fitted(entry, library)),
     )
+
+
+def named(parts: Area | FullLoad, count: int = 1) -> dict[str, float]:
+    """Parts by name, of one of so many."""
+    return {name: float(getattr(parts, name)) / count for name in leaf_names(type(parts))}
+
+
+def is_fitted(entry: Entry, library: Library) -> bool:
+    """Whether the area of the style of a chip was fitted to its die."""
+    style = str(entry.values["style"])
+    found = (getattr(item.document, "style", {}).get(style) for item in library.technology)
+    return any(entry.name in document.fitted_to for document in found if document)
 
 
 def number_or_nan(value: float | str | bool | None) -> float:
@@ -161,32 +209,32 @@ def slack_of(chip: Chip, hardware: Hardware, load: FullLoad) -> dict[str, float]
     return {name: math.nan if name == "rack" and unstated else value for name, value in room.items()}
 
 
-def dies_of(entry: Entry, chip: Chip, hardware: Hardware, assumptions: Assumptions) -> tuple[Die, ...]:
-    """The kinds of die of a package."""
-    modelled, silicon = hardware.plan.dies, assumptions.silicon
-    published, base = number_or_nan(entry.values.get("package.die_area")), float(chip.base.dies)
-    on_base = number_or_nan(entry.values.get("base.die_area")) if base else 0.0
-    one = str(entry.values.get("package.die", entry.name))
+def dies_of(entry: Entry, hardware: Hardware, silicon: Silicon, fitted: bool) -> tuple[Die, ...]:
+    """The kinds of die of a package; base dies are named after the die that they serve."""
+    grid = (silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
 
-    def die(name: str, node: str, kind: DieKind, modelled_area: float, published_area: float) -> Die:
-        count = int(kind.count)
-        grid = (silicon.wafer_diameter, silicon.edge_exclusion, silicon.scribe)
+    def die(suffix: str, table: str, node: str, area: Area, kind: DieKind) -> Die:
+        count, key = int(kind.count), f"{table}.die_area"
         return Die(
-            name=name,
+            name=str(entry.values.get("package.die", entry.name)) + suffix,
+            chip=entry.name,
+            style=str(entry.values["style"]),
             count=count,
-            node=node,
-            modelled=modelled_area / count,
-            published=published_area / count,
+            node=str(entry.values[node]),
+            modelled=float(area.total) / count,
+            parts=named(area, count),
+            published=number_or_nan(entry.values.get(key)) / count,
+            standing=standing(entry.figures[key].kind) if key in entry.values else "",
+            fitted=fitted,
             defect_free=float(kind.defect_free),
             sellable=float(kind.sellable),
             per_wafer=float(dies_per_wafer(kind.area, *grid)),
         )
 
-    node = str(entry.values["process.node"])
-    found = [die(one, node, hardware.kinds[0], float(modelled.compute), published - on_base)]
-    if base:
-        base_node = str(entry.values["base.node"])
-        found.append(die(f"{one} base", base_node, hardware.kinds[1], float(modelled.base), on_base))
+    plan, kinds = hardware.plan, hardware.kinds
+    found = [die("", "package", "process.node", plan.compute, kinds[0])]
+    if kinds[1].count > 0:
+        found.append(die(" base", "base", "base.node", plan.base, kinds[1]))
     return tuple(found)
 
 
@@ -195,16 +243,16 @@ def chips_with_silicon(catalogue: Catalogue) -> list[str]:
     return [str(row["name"]) for row in list_entries("chip", catalogue)]
 
 
-def once_each(examined: Iterable[Examination]) -> list[Examination]:
-    """One chip for each die whose area is published and comparable: the fitted one, else the most complete.
+def known_dies(examined: Iterable[Examination]) -> list[Die]:
+    """Each die once whose area is known and comparable: the fitted one, else the most complete.
 
     Products of one die differ in what is switched off; the one with the largest modelled area has the fewest guesses.
     """
-    found: dict[str, Examination] = {}
-    for item in sorted(examined, key=lambda one: (not one.fitted, -one.area)):
-        if not math.isnan(item.area_error):
-            found.setdefault(item.die, item)
-    return sorted(found.values(), key=lambda one: (one.style, one.name))
+    found: dict[str, Die] = {}
+    comparable = [die for item in examined if not item.system for die in item.dies if not math.isnan(die.published)]
+    for die in sorted(comparable, key=lambda one: (not one.fitted, -one.modelled)):
+        found.setdefault(die.name, die)
+    return sorted(found.values(), key=lambda one: (one.style, one.chip, one.name))
 
 
 def rated(examined: Sequence[Examination]) -> list[Examination]:
@@ -214,7 +262,7 @@ def rated(examined: Sequence[Examination]) -> list[Examination]:
     left out; ratings that are assumed are no evidence.
     """
     most: dict[str, Examination] = {}
-    for item in examined:
+    for item in sorted(examined, key=lambda one: (not one.measured, one.name)):
         plain = item.style != "graphics" and not item.system and item.power_kind not in ("assumed", "hypothetical")
         if plain and item.published_power > getattr(most.get(item.die), "published_power", 0.0):
             most[item.die] = item

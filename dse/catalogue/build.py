@@ -110,7 +110,8 @@ def process_of(given: Columns, library: Library, path: str) -> parts.Process:
 def sram_of(given: Columns) -> parts.Sram:
     """On-chip memory."""
     stated = ("capacity", "bandwidth", "local", "resident_share", "weight_priority")
-    return parts.Sram(**{name: given.number(f"sram.{name}") for name in stated}, spare=given.number("sram.spare", 0.0))
+    absent = {name: given.number(f"sram.{name}", 0.0) for name in ("spare", "local_cache")}
+    return parts.Sram(**{name: given.number(f"sram.{name}") for name in stated}, **absent)
 
 
 def matrix_of(given: Columns, area_ratio: Numbers, library: Library) -> parts.MatrixUnits:
@@ -160,6 +161,9 @@ def far_memory_of(given: Columns, library: Library) -> parts.FarMemory:
     )
 
 
+LINK_COLUMNS = ("energy", "adapter_energy", "adapter_price", "cable_price", "switch_price", "controller_area")
+
+
 def link_of(given: Columns, library: Library, name: str) -> parts.Link:
     """A network; latency defaults to that of its kind, and where there is no network the chip is alone."""
     kind = library.shelves["link"].gather(given.names(f"{name}.kind"))
@@ -172,7 +176,7 @@ def link_of(given: Columns, library: Library, name: str) -> parts.Link:
         dimensions=shape["dimensions"],
         domain=domain,
         tiers=switch_tiers(shape["dimensions"], domain, number_of(library.silicon, "switch_radix")),
-        **{key: kind[key] for key in ("energy", "adapter_price", "cable_price", "switch_price", "controller_area")},
+        **{key: kind[key] for key in LINK_COLUMNS},
     )
 
 

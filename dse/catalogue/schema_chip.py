@@ -56,11 +56,12 @@ class MatrixTable(Table):
 
 
 class SramTable(Table):
-    """On-chip memory."""
+    """On-chip memory; local_cache: the part of local that is a cache of many cores, built like the shared SRAM."""
 
     capacity: Bytes
     bandwidth: ByteRate
     local: Bytes
+    local_cache: Bytes | None = None
     resident_share: Share
     weight_priority: Share
     spare: Bytes | None = None
@@ -114,7 +115,7 @@ class RackTable(Table):
 
 
 class PackageTable(Table):
-    """What holds the dies; dies: compute dies; die_area: all dies together, base dies included.
+    """What holds the dies; dies: compute dies; die_area: all of these together.
 
     die: its maker's name for it, by which products of one die are known; whole_system: whether processors, video and
     the like share it; full_load: power measured, or provided for, at full load where that is not the tdp.

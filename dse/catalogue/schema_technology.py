@@ -99,12 +99,13 @@ class MemoryEntry(Table):
 
 
 class LinkEntry(Table):
-    """A kind of link."""
+    """A kind of link; adapter_energy: of network adapters on the die, at 7 nm."""
 
     aliases: list[Words] = Field(default_factory=list)
     title: str = ""
     latency: Seconds
     energy: JoulesPerByte
+    adapter_energy: JoulesPerByte
     adapter_price: DollarsPerByteRate
     cable_price: DollarsPerByteRate
     switch_price: DollarsPerByteRate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,27 +94,32 @@ def kind_of(design: str) -> str:
 
 
 def is_space(catalogue: Catalogue, name: str) -> bool:
-    """Whether a name is a search space; CatalogueError that names both kinds when it is neither space nor chip."""
+    """Whether a name means a search space; CatalogueError when it is neither space nor chip, or either alike.
+
+    A name goes before an alias, and what else answers to it is told.
+    """
     from dse.catalogue import CatalogueError, Problem, list_entries
     from dse.catalogue.errors import listed, nearest
 
-    known = {
-        kind: {alias for row in list_entries(kind, catalogue) for alias in (row["name"], *row["aliases"])}
+    called = {
+        kind: {
+            alias: str(row["name"]) for row in list_entries(kind, catalogue) for alias in (row["name"], *row["aliases"])
+        }
         for kind in ("space", "chip")
     }
-    if name not in known["space"] | known["chip"]:
-        names = sorted(known["space"] | known["chip"])
-        raise CatalogueError(
-            [
-                Problem(
-                    "unknown space or chip",
-                    value=repr(name),
-                    allowed=listed(names, near=name),
-                    nearest=nearest(name, names),
-                )
-            ]
-        )
-    return name in known["space"]
+    space, chip = (called[kind].get(name) for kind in ("space", "chip"))
+    if space is None and chip is None:
+        names = sorted(called["space"] | called["chip"])
+        allowed, near = listed(names, near=name), nearest(name, names)
+        raise CatalogueError([Problem("unknown space or chip", value=repr(name), allowed=allowed, nearest=near)])
+    if space is None or chip is None:
+        return chip is None
+    if (name == space) is (name == chip):
+        way_out = f"write the name {listed([space, chip])}, or the path of the file"
+        raise CatalogueError([Problem("is a space and a chip", value=repr(name), way_out=way_out)])
+    taken, other = ("space", f"chip {chip}") if name == space else ("chip", f"space {space}")
+    sys.stderr.write(f"note: {name!r} is taken as the {taken} of that name; the {other} answers to it too\n")
+    return name == space
 
 
 def add_to(app: Any) -> None:

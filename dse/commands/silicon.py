@@ -20,7 +20,14 @@ def silicon_command(
     """Die area, full-load power, yield and the room left in each limit of a chip, from its architecture."""
     from dse.analysis.silicon import chips_with_silicon, examine
     from dse.catalogue import CatalogueError, Problem, open_catalogue
-    from dse.reporting.silicon import cited_works, silicon_json, silicon_table, summary_table
+    from dse.reporting.silicon import (
+        cited_works,
+        score_table,
+        scores,
+        silicon_json,
+        silicon_table,
+        summary_table,
+    )
 
     if every == (chip is not None):
         rule, way_out = "give either a chip or --all", "dse silicon h100-sxm, or dse silicon --all"
@@ -32,6 +39,8 @@ def silicon_command(
             print_json([silicon_json(item) for item in examined])
         else:
             print_table(summary_table(examined))
+            say("")
+            print_table(score_table(scores(examined)))
         return
     item = examine(found, found.adopt("chip", chip))
     if as_json:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 from dse.arrays import Number, leaf_names, pytree
 from dse.assumptions import Silicon
 from dse.hardware.chip import Chip
-from dse.hardware.dies import Dies, die_to_die_area, outlines_of
+from dse.hardware.dies import Dies, Outline, die_to_die_area, outlines_of
 
 __all__ = ["Area", "Contents", "FloorPlan", "contents_of", "floor_plan", "link_bandwidth", "matrix_area"]
 
@@ -28,6 +29,11 @@ class Contents:
     memory_interface: Number
     links: Number
     other: Number
+
+    @property
+    def total(self) -> Number:
+        """Sum of the parts [mm2]."""
+        return sum(getattr(self, name) for name in leaf_names(Contents))
 
 
 @pytree
@@ -61,15 +67,25 @@ class Area:
 
 @pytree
 class FloorPlan:
-    """Parts of the dies, and the dies that they make; both come to the same total [mm2]."""
+    """Parts of the compute dies and of the base dies, all of a kind together [mm2]."""
 
-    area: Area
-    dies: Dies
+    compute: Area
+    base: Area
+
+    @property
+    def area(self) -> Area:
+        """Parts of all dies of a package [mm2]."""
+        return jax.tree.map(jnp.add, self.compute, self.base)
+
+    @property
+    def dies(self) -> Dies:
+        """The dies that the parts make [mm2]."""
+        return Dies(compute=self.compute.total, base=self.base.total)
 
 
 # Parts that move to the base dies where there are any: the first always, the others where compute dies stand on them.
-BESIDE = ("sram", "sram_ports", "memory_interface")
-UNDER = ("links", "other")
+BESIDE: tuple[str, ...] = ("sram", "sram_ports", "memory_interface")
+UNDER: tuple[str, ...] = ("links", "other")
 
 
 def matrix_area(chip: Chip, silicon: Silicon) -> Number:
@@ -100,8 +116,16 @@ def core_parts(chip: Chip, silicon: Silicon) -> dict[str, Number]:
         "matrix": matrix,
         "vector": vector,
         "control": style.control_area_ratio * (matrix + vector) + cores * style.core_area * process.logic_area_scale,
-        "local": chip.sram.local * built / (process.sram_density * silicon.local_density_ratio),
+        "local": local_area(chip, silicon),
     }
+
+
+def local_area(chip: Chip, silicon: Silicon) -> Number:
+    """Memory of the cores [mm2]: registers and small banks, and caches of many cores built like the shared SRAM."""
+    sram, density = chip.sram, chip.process.sram_density
+    cache = jnp.minimum(sram.local_cache, sram.local)
+    small = (sram.local - cache) * built_ratio(chip) / silicon.local_density_ratio
+    return (small + cache / chip.style.sram_density_ratio) / density
 
 
 def bank_bytes(chip: Chip, silicon: Silicon) -> Number:
@@ -152,31 +176,35 @@ def contents_of(chip: Chip, silicon: Silicon) -> Contents:
     return Contents(**core_parts(chip, silicon), **shared_parts(chip, silicon), **interface_parts(chip, silicon))
 
 
-def on_base_dies(chip: Chip, contents: Contents) -> Number:
-    """Contents of the base dies, 0 where there are none [mm2]."""
-    always = sum(getattr(contents, name) for name in BESIDE)
-    stacked = chip.base.under * sum(getattr(contents, name) for name in UNDER)
-    return jnp.where(chip.base.dies > 0, always + stacked, 0.0)
+def on_base_dies(chip: Chip, contents: Contents) -> Contents:
+    """What of the contents the base dies hold, nothing where there are none [mm2]."""
+    based = jnp.where(chip.base.dies > 0, 1.0, 0.0)
+    shares: dict[str, Number] = dict.fromkeys(BESIDE, based) | dict.fromkeys(UNDER, based * chip.base.under)
+    held = {name: shares.get(name, 0.0) * getattr(contents, name) for name in leaf_names(Contents)}
+    return Contents(**held)
 
 
 def floor_plan(chip: Chip, silicon: Silicon) -> FloorPlan:
     """Area of the dies from the architecture alone: contents, network, pads, and what edge or stacking add.
 
-    chip: broadcastable; silicon: coefficients. Parts and dies in [mm2].
+    chip: broadcastable; silicon: coefficients. Parts of each kind of die in [mm2].
     """
     contents = contents_of(chip, silicon)
-    held = {name: getattr(contents, name) for name in leaf_names(Contents)}
-    whole, based = sum(held.values()), on_base_dies(chip, contents)
+    below = on_base_dies(chip, contents)
+    above = jax.tree.map(jnp.subtract, contents, below)
     network = 1.0 + silicon.noc_area_ratio
-    joints = die_to_die_area(chip, silicon, (whole - based) * network, based * network)
-    interfaces = jnp.where(chip.base.dies > 0, contents.memory_interface + chip.base.under * contents.links, 0.0)
-    compute, base = (whole - based) * network + joints.compute, based * network + joints.base
+    joints = die_to_die_area(chip, silicon, above.total * network, below.total * network)
+    compute, base = above.total * network + joints.compute, below.total * network + joints.base
+    interfaces = below.memory_interface + below.links
     outlines = outlines_of(chip, silicon, compute, base, link_bandwidth(chip), interfaces)
-    area = Area(
-        **held,
-        die_to_die=joints.total,
-        on_chip_network=whole * silicon.noc_area_ratio,
-        pads=outlines.pads,
-        unfilled=outlines.unfilled,
-    )
-    return FloorPlan(area=area, dies=outlines.dies)
+
+    def parts(held: Contents, joint: Number, outline: Outline) -> Area:
+        return Area(
+            **{name: getattr(held, name) for name in leaf_names(Contents)},
+            die_to_die=joint,
+            on_chip_network=held.total * silicon.noc_area_ratio,
+            pads=outline.pads,
+            unfilled=outline.unfilled,
+        )
+
+    return FloorPlan(compute=parts(above, joints.compute, outlines[0]), base=parts(below, joints.base, outlines[1]))

@@ -111,6 +111,7 @@ class Sram:
 
     capacity: shared scratchpad or last-level cache [bytes]; bandwidth: its read rate [bytes/s];
     local: registers, first-level caches and operand buffers beside the matrix units [bytes];
+    local_cache: the part of it that is a cache of many cores, where the shared SRAM lies on other dies [bytes];
     resident_share: part of the capacity that software may hold across steps [1];
     weight_priority: part of the resident bytes offered to weights before state [1];
     spare: shared capacity on the dies beside what is sold [bytes].
@@ -120,6 +121,7 @@ class Sram:
     spare: Number
     bandwidth: Number
     local: Number
+    local_cache: Number
     resident_share: Number
     weight_priority: Number
 
@@ -164,9 +166,10 @@ class FarMemory:
 class Link:
     """A network between chips.
 
-    energy: per byte sent [J/byte]; adapter_price, cable_price, switch_price: network cards, copper or optics, and
-    ports of switches, per chip [USD/(byte/s)]; controller_area: link layer and protocol behind the transceivers at 7 nm
-    [mm2/(byte/s)].
+    energy: per byte sent, transceivers and optics [J/byte]; adapter_energy: of network adapters on the die behind them
+    at 7 nm, 0 where there are none [J/byte]; adapter_price, cable_price, switch_price: network cards, copper or optics,
+    and ports of switches, per chip [USD/(byte/s)]; controller_area: link layer and protocol behind the transceivers at
+    7 nm [mm2/(byte/s)].
     """
 
     bandwidth: Number
@@ -175,6 +178,7 @@ class Link:
     domain: Number
     tiers: Number
     energy: Number
+    adapter_energy: Number
     adapter_price: Number
     cable_price: Number
     switch_price: Number
@@ -202,9 +206,9 @@ class Package:
     dies: compute dies [1]; die_area_limit: reticle or wafer [mm2]; silicon_limit: compute dies together [mm2];
     cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD]; test_cost:
     assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies that spares and
-    harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W]; published_die_area: all
-    dies, 0 when it is not published [mm2]; rack_chips: that share a rack [1]; rack_power: that the rack feeds and
-    cools [W].
+    harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W]; published_die_area: of
+    all compute dies, 0 when it is not published [mm2]; rack_chips: that share a rack [1]; rack_power: that the rack
+    feeds and cools [W].
     """
 
     dies: Number

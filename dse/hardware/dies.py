@@ -11,13 +11,14 @@ from dse.hardware.chip import Chip
 __all__ = [
     "Dies",
     "Edge",
-    "Outlines",
+    "Outline",
     "die_side",
     "die_to_die_area",
     "edge_of",
     "footprint_of",
     "outlines_of",
     "paid_dies",
+    "published_area",
     "sram_die",
 ]
 
@@ -36,10 +37,13 @@ class Dies:
 
 
 @pytree
-class Outlines:
-    """Dies drawn around their contents; pads, unfilled: parts of them, all dies of a package [mm2]."""
+class Outline:
+    """What the dies of a kind have beyond their contents, all of them together [mm2].
 
-    dies: Dies
+    pads: ring of pads and seal, and the gaps between the fields of a wafer; unfilled: silicon that edge or stacking ask
+    for.
+    """
+
     pads: Number
     unfilled: Number
 
@@ -122,8 +126,8 @@ def stitched(die: Number, chip: Chip, silicon: Silicon) -> Number:
 
 def outlines_of(
     chip: Chip, silicon: Silicon, compute: Number, base: Number, links: Number, interfaces: Number
-) -> Outlines:
-    """Dies around their contents: as large as these, as their edge or as what stands on them asks, whichever is most.
+) -> tuple[Outline, Outline]:
+    """Compute and base dies around their contents: as large as these, as their edge or as what stands on them asks.
 
     compute, base: contents with their network, all dies of a kind [mm2]; links: bandwidth over the edge [bytes/s];
     interfaces: of the base dies, which lie beside what stands on them [mm2]. A design that is short of edge is padded,
@@ -146,25 +150,19 @@ def outlines_of(
     base_side = die_side(shoreline / count, under * link_edge / count, under * neighbours_of(count), silicon)
     base_one = framed(base / count, silicon.pad_ring)
     footprint = under * (many * compute_die + interfaces) / count
-    base_die = jnp.maximum(jnp.maximum(base_one, base_side**2), footprint) * (1.0 - alone)
-    base_framed = base_one * (1.0 - alone)
-    return Outlines(
-        dies=Dies(compute=many * compute_die, base=based * base_die),
-        pads=many * one - compute + based * base_framed - base,
-        unfilled=many * (compute_die - one) + based * (base_die - base_framed),
+    base_die = jnp.maximum(jnp.maximum(base_one, base_side**2), footprint)
+    return (
+        Outline(pads=many * one - compute, unfilled=many * (compute_die - one)),
+        Outline(pads=based * base_one - base, unfilled=based * (base_die - base_one)),
     )
 
 
 def paid_dies(chip: Chip, modelled: Dies) -> Dies:
-    """Dies that are paid for [mm2]: those published where there are any, else as modelled.
-
-    Where only the sum is published it is shared out as modelled.
-    """
-    published, base = chip.package.published_die_area, chip.base.published_die_area
-    shared = jnp.where(base > 0, base, published * modelled.base / modelled.total)
+    """Dies that are paid for [mm2]: of each kind those published where there are any, else as modelled."""
+    compute, base = chip.package.published_die_area, chip.base.published_die_area
     return Dies(
-        compute=jnp.where(published > 0, published - shared, modelled.compute),
-        base=jnp.where(published > 0, shared, modelled.base),
+        compute=jnp.where(compute > 0, compute, modelled.compute),
+        base=jnp.where(base > 0, base, modelled.base),
     )
 
 
@@ -177,6 +175,13 @@ def sram_die(chip: Chip, dies: Dies) -> Number:
     """One of the dies that hold the shared SRAM [mm2]."""
     based = chip.base.dies > 0
     return jnp.where(based, dies.base / jnp.maximum(chip.base.dies, 1.0), dies.compute / chip.package.dies)
+
+
+def published_area(chip: Chip) -> Number:
+    """All dies of a package as published, 0 where a kind of them is not [mm2]."""
+    compute, base = chip.package.published_die_area, chip.base.published_die_area
+    known = (compute > 0) & ((chip.base.dies == 0) | (base > 0))
+    return jnp.where(known, compute + base, 0.0)
 
 
 def edge_of(chip: Chip, silicon: Silicon, dies: Dies, link_bandwidth: Number) -> Edge:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, leaf_names, pytree
 from dse.assumptions import Silicon
 from dse.hardware.area import Area, FloorPlan
-from dse.hardware.chip import Chip
+from dse.hardware.chip import Chip, Link, Process
 from dse.hardware.dies import footprint_of, sram_die
 from dse.hardware.voltage import at_voltage, energy_ratio, leakage_ratio
 
@@ -89,7 +89,7 @@ def event_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> EventEnergy:
         memory=chip.memory.energy + transport,
         far_memory=chip.far_memory.energy + transport,
         clocks=clock_energy(chip, silicon, plan.area) * chip.matrix.clock,
-        links=chip.scale_up.bandwidth * chip.scale_up.energy,
+        links=interface_power(chip),
     )
 
 
@@ -108,6 +108,28 @@ def datapath_energy(chip: Chip, silicon: Silicon) -> Number:
     scale = chip.process.mac_energy_scale * energy_ratio(chip.process)
     handed_on = chip.style.cell_registers * silicon.register_energy
     return (silicon.mac_energy * numerics.mac_energy_ratio + at_edge + from_cache + handed_on) * scale
+
+
+def adapter_energy(link: Link, process: Process) -> Number:
+    """Energy of a byte in the network adapter on the die [J/byte].
+
+    Link layer, error correction, buffers and transport engine are logic and shrink with the node.
+    """
+    return link.adapter_energy * process.mac_energy_scale * energy_ratio(process)
+
+
+def link_energy(link: Link, process: Process) -> Number:
+    """Energy of a byte that leaves over a link, transceivers or optics and the adapter on the die [J/byte]."""
+    return link.energy + adapter_energy(link, process)
+
+
+def interface_power(chip: Chip) -> Number:
+    """Power of the links of a package, which do not rest: transceivers of scale-up and adapters on the die [W].
+
+    Optics, switches and cards of scale-out lie elsewhere.
+    """
+    up, out = chip.scale_up, chip.scale_out
+    return up.bandwidth * link_energy(up, chip.process) + out.bandwidth * adapter_energy(out, chip.process)
 
 
 def static_power(chip: Chip, silicon: Silicon, area: Area) -> Number:
@@ -151,8 +173,8 @@ def full_load(chip: Chip, silicon: Silicon, plan: FloorPlan, reuse: Number) -> F
     """Power at full load, before any limit: dense products and streams at the rates that chips sustain.
 
     Matrix units work in the chip's format at the share of peak that its best product reaches, main memory - the
-    shared SRAM where there is no other - streams at the share that services reach, and link transceivers, which do
-    not rest, burn what their full rate takes. reuse: bytes from the shared SRAM per multiply-accumulate that the
+    shared SRAM where there is no other - streams at the share that services reach, and links burn
+    what their full rate takes. reuse: bytes from the shared SRAM per multiply-accumulate that the
     local buffers leave [bytes]; what comes from main memory passes the SRAM too, so that its traffic is the larger of
     the two.
     """

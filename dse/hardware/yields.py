@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import betainc
 
 from dse.arrays import Number, pytree
@@ -26,7 +29,10 @@ __all__ = [
     "unit_survival",
 ]
 
-ROWS_ABOVE_CENTRE = 64
+MOST_ROWS = 43
+"""Radius of the wafer up to which dies are counted one by one, in pitches of their grid: dies of 10 mm2 [1]."""
+CENTRES = 16
+"""Steps of half a pitch by which the grid is moved [1]; 8 times finer they find 0.07 % more dies of 10-900 mm2."""
 
 
 def negative_binomial_yield(die_area: Number, defect_density: Number, alpha: Number) -> Number:
@@ -167,52 +173,56 @@ def spared_yield(chip: Chip, silicon: Silicon, plan: FloorPlan, dies: Dies) -> N
 
     Cores are arithmetic, control and local memory, and where banks and routers lie in the cores these too. Shared
     SRAM outside loses only what its spare rows do not mend, and so do its ports and the memory interfaces where some
-    of them are spare; all else but pads and empty silicon is unprotected. Shares of the modelled die are applied to
-    the one that is paid for.
+    of them are spare; all else but pads and empty silicon is unprotected. What lies on base dies is no matter here.
+    Shares of the modelled die are applied to the one that is paid for.
     """
-    unit, area = chip.matrix, plan.area
+    unit, area = chip.matrix, plan.compute
     cores = (unit.units + unit.spare_units) / unit.units_per_core / chip.package.dies
     spares = unit.spare_units / unit.units_per_core / chip.package.dies
-    alone = jnp.where(chip.base.dies > 0, 0.0, 1.0)
     lost = 1.0 - silicon.sram_repair
     of_ports = jnp.where(chip.sram.spare > 0, lost, 1.0)
     of_interfaces = jnp.where(chip.memory.spare_stacks > 0, lost, 1.0)
-    shared = alone * (area.sram * lost + area.sram_ports * of_ports) + area.on_chip_network
-    in_memory = alone * (area.sram + area.sram_ports) + area.on_chip_network
+    shared = area.sram * lost + area.sram_ports * of_ports + area.on_chip_network
+    in_memory = area.sram + area.sram_ports + area.on_chip_network
     in_cores = area.matrix + area.vector + area.control + area.local + chip.style.core_memory * in_memory
-    outside_parts = area.links + area.other + area.die_to_die + alone * area.memory_interface * of_interfaces
+    outside_parts = area.links + area.other + area.die_to_die + area.memory_interface * of_interfaces
     unprotected = outside_parts + (1.0 - chip.style.core_memory) * shared
-    scale = dies.compute / plan.dies.compute / chip.package.dies
+    scale = dies.compute / area.total / chip.package.dies
     density = chip.process.defect_density
     outside = defect_free_yield(unprotected * scale, density, silicon)
     core = defect_free_yield(in_cores * scale / cores, density, silicon)
     return harvested_yield(outside, core, cores, spares)
 
 
-def dies_per_wafer(die_area: Number, diameter: Number, edge_exclusion: Number, scribe: Number) -> Number:
-    """Square dies that fit whole on a wafer, counted on an exact grid; at least 1 for a wafer-scale part.
+@cache
+def fitting_radii() -> np.ndarray:
+    """Radii of the smallest circles that hold 1, 2, 3... squares of a lattice of side 1, laid as is best [1].
 
-    die_area [mm2]; diameter, edge_exclusion, scribe: of the wafer [mm]. The grid is laid with a street or
-    with a die on the centre in each axis and the best of the four is taken. Rows are counted one by one, up to
-    64 on either side, enough for dies of 5 mm2 and more.
+    A circle holds a square when it reaches its farthest corner. Centres of the circle are tried on a grid in an eighth
+    of a lattice square, which is all that differs.
+    """
+    places = np.arange(CENTRES + 1) / (2.0 * CENTRES)
+    square = np.arange(-MOST_ROWS, MOST_ROWS)
+    reach = np.maximum(np.abs(square - places[:, None]), np.abs(square + 1.0 - places[:, None]))
+    radii = [
+        np.sort(np.hypot(reach[x][:, None], reach[y]), axis=None) for x in range(len(places)) for y in range(x + 1)
+    ]
+    best = np.min(radii, axis=0)
+    return best[best <= MOST_ROWS]
+
+
+def dies_per_wafer(die_area: Number, diameter: Number, edge_exclusion: Number, scribe: Number) -> Number:
+    """Most square dies that fit whole on a wafer, wherever their grid lies; at least 1 for a wafer-scale part.
+
+    die_area [mm2]; diameter, edge_exclusion, scribe: of the wafer [mm]. A table says which radius, in pitches of the
+    grid, holds how many; smaller dies than some 10 mm2 are counted on by the area that a larger circle adds.
 
     >>> int(dies_per_wafer(814.0, 300.0, 5.0, 0.2))
-    62
+    63
     """
-    pitch = jnp.sqrt(die_area) + scribe
-    radius = diameter / 2.0 - edge_exclusion
-    row = jnp.arange(ROWS_ABOVE_CENTRE, dtype=jnp.result_type(float))
-    pitch = jnp.asarray(pitch)[..., None]
-    radius = jnp.asarray(radius)[..., None]
-
-    def columns(outer_edge: Number, centred: bool) -> Number:
-        half = jnp.sqrt(jnp.maximum(radius**2 - outer_edge**2, 0.0))
-        count = 2.0 * jnp.floor(half / pitch + (0.5 if centred else 0.0)) - (1.0 if centred else 0.0)
-        return jnp.where(outer_edge <= radius, jnp.maximum(count, 0.0), 0.0)
-
-    def grid(centred: bool) -> Number:
-        street = 2.0 * columns((row + 1.0) * pitch, centred).sum(-1)
-        on_centre = columns((row + 0.5) * pitch, centred)
-        return jnp.maximum(street, 2.0 * on_centre.sum(-1) - on_centre[..., 0])
-
-    return jnp.maximum(jnp.maximum(grid(False), grid(True)), 1.0)
+    radius = (diameter / 2.0 - edge_exclusion) / (jnp.sqrt(die_area) + scribe)
+    table = jnp.asarray(fitting_radii())
+    within = jnp.searchsorted(table, radius, side="right").astype(jnp.result_type(float))
+    beyond = jnp.maximum(radius - MOST_ROWS, 0.0)
+    added = jnp.floor(beyond * (jnp.pi * (beyond + 2.0 * MOST_ROWS) - 4.0))
+    return jnp.maximum(within + added, 1.0)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dse.analysis.comparison import Candidate, Comparison, Job
+from dse.hardware.dies import published_area
 from dse.reporting.breakdown import (
     SECONDS_PER_HOUR,
     chip_time_parts,
@@ -227,7 +228,7 @@ def stacked(
 
 def part_bars(candidates: list[Candidate]) -> list[Bars]:
     """Area, power, cost to make and cost of ownership of one package of each candidate."""
-    published = [float(item.chip.package.published_die_area) or float("nan") for item in candidates]
+    published = [float(published_area(item.chip)) or float("nan") for item in candidates]
     limits = [float(item.chip.package.power_limit) for item in candidates]
     metrics = [item.metrics for item in candidates]
     make = [named_parts(each.hardware.make) for each in metrics]

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dse.analysis.silicon import Examination, Score, once_each, rated, score
+from dse.analysis.silicon import Die, Examination, Score, known_dies, rated, score, standing
 from dse.catalogue import CatalogueError, Problem
 from dse.catalogue.read import Entry
 from dse.reporting.folder import save_figures
@@ -22,6 +22,7 @@ __all__ = [
     "area_rows",
     "cited_works",
     "power_rows",
+    "score_table",
     "scores",
     "silicon_json",
     "silicon_table",
@@ -48,6 +49,7 @@ def silicon_json(item: Examination) -> dict[str, Any]:
                     "name": die.name,
                     "count": die.count,
                     "node": die.node,
+                    "standing": die.standing or None,
                     "area_mm2": {"modelled": die.modelled, "published": math.nan if item.system else die.published},
                     "defect_free": die.defect_free,
                     "sellable": die.sellable,
@@ -74,7 +76,7 @@ def silicon_table(item: Examination) -> Table:
     table = Table(title=f"{item.title}: {item.node}, style {item.style}", title_justify="left", box=None)
     for heading in ("", "modelled", "published", ""):
         table.add_column(heading, justify="left" if not heading else "right")
-    known = "" if math.isnan(item.published_area) else f"{item.published_area:,.0f} mm2"
+    known = "" if math.isnan(item.published_area) else f"{item.published_area:,.0f} mm2 ({item.area_standing})"
     system = "its die holds processors too" if item.system else ratio_text(item.area, item.published_area)
     table.add_row("die area", f"{item.area:,.0f} mm2", known, system)
     for name, part in item.area_parts.items():
@@ -86,8 +88,10 @@ def silicon_table(item: Examination) -> Table:
         if part > 0.0:
             table.add_row(f"  {name.replace('_', ' ')}", f"{part:,.1f} W")
     for die in item.dies:
-        each = "" if math.isnan(die.published) or item.system else f"{die.published:,.0f} mm2"
-        table.add_row(f"{die.count} x {die.name}, {die.node}", f"{die.modelled:,.0f} mm2", each)
+        unknown = math.isnan(die.published) or item.system
+        known = "" if unknown else f"{die.published:,.0f} mm2 ({die.standing})"
+        error = "" if unknown else ratio_text(die.modelled, die.published)
+        table.add_row(f"{die.count} x {die.name}, {die.node}", f"{die.modelled:,.0f} mm2", known, error)
         good = f"{share_text(die.sellable)} sellable"
         table.add_row(f"  {die.per_wafer:.0f} a wafer", f"{share_text(die.defect_free)} without a defect", good)
     table.add_row("room left in each limit", "", "")
@@ -105,24 +109,40 @@ def cited_works(entry: Entry) -> list[str]:
     return [f"{key}: {source.title}" for key, source in entry.sources.items() if key in keys]
 
 
+def known_text(value: float, kind: str) -> str:
+    """A figure that a chip is held against, marked where it is no published one; '' where there is none."""
+    mark = "" if kind == "published" else "~"
+    return "" if math.isnan(value) else f"{mark}{value:,.0f}"
+
+
 def summary_table(examined: Sequence[Examination]) -> Table:
     """All chips for a person, one a line."""
-    table = Table(box=None)
-    for heading in ("chip", "die", "area mm2", "published", "", "full load W", "rated", "", "yield"):
+    table = Table(box=None, caption="~ not published: estimated, derived or assumed", caption_justify="left")
+    for heading in ("chip", "die", "area mm2", "known", "", "full load W", "rated", "", "yield"):
         table.add_column(heading, justify="left" if heading in ("chip", "die") else "right")
     for item in examined:
-        unknown = math.isnan(item.published_area)
         table.add_row(
             item.name,
             item.die,
             f"{item.area:,.0f}",
-            "" if unknown else f"{item.published_area:,.0f}",
+            known_text(item.published_area, item.area_standing),
             "system" if item.system else ratio_text(item.area, item.published_area),
             f"{item.power:,.0f}",
-            f"{item.published_power:,.0f}",
+            known_text(item.published_power, standing(item.power_kind)),
             ratio_text(item.power, item.published_power),
             share_text(item.dies[0].sellable),
         )
+    return table
+
+
+def score_table(found: Sequence[Score]) -> Table:
+    """Errors of each group for a person: factors by which the model is off, up or down."""
+    table = Table(box=None)
+    for heading in ("off by a factor of", "n", "median", "largest", "on average"):
+        table.add_column(heading, justify="left" if heading.startswith("off") else "right")
+    for one in found:
+        factors = (f"{math.exp(one.median):.2f}", f"{math.exp(one.largest):.2f}", f"{one.bias:.2f}")
+        table.add_row(one.group, str(one.count), *factors)
     return table
 
 
@@ -132,20 +152,25 @@ def rounded(value: float) -> float | None:
 
 
 def area_rows(examined: Sequence[Examination]) -> list[dict[str, Any]]:
-    """areas.csv: each die once, with its parts [mm2]; fitted: whether its style was fitted to it."""
+    """areas.csv: each kind of die once, with its parts [mm2].
+
+    kind: 'published' by its maker, or an 'estimate' of analysts, press or the field; fitted: whether its style was
+    fitted to it.
+    """
     return [
         {
-            "die": item.die,
-            "chip": item.name,
-            "style": item.style,
-            "node": item.node,
-            "fitted": item.fitted,
-            "modelled_mm2": rounded(item.area),
-            "published_mm2": rounded(item.published_area),
-            "log_error": rounded(item.area_error),
-            **{f"{name}_mm2": rounded(part) for name, part in item.area_parts.items()},
+            "die": die.name,
+            "chip": die.chip,
+            "style": die.style,
+            "node": die.node,
+            "kind": die.standing,
+            "fitted": die.fitted,
+            "modelled_mm2": rounded(die.modelled),
+            "published_mm2": rounded(die.published),
+            "log_error": rounded(die.error),
+            **{f"{name}_mm2": rounded(part) for name, part in die.parts.items()},
         }
-        for item in once_each(examined)
+        for die in known_dies(examined)
     ]
 
 
@@ -159,7 +184,8 @@ def power_rows(examined: Sequence[Examination]) -> list[dict[str, Any]]:
             "node": item.node,
             "modelled_w": rounded(item.power),
             "published_w": rounded(item.published_power),
-            "kind": item.power_kind,
+            "kind": standing(item.power_kind),
+            "product_measured": item.measured,
             "log_error": rounded(item.power_error),
             **{f"{name}_w": rounded(part) for name, part in item.power_parts.items()},
         }
@@ -168,19 +194,31 @@ def power_rows(examined: Sequence[Examination]) -> list[dict[str, Any]]:
 
 
 def scores(examined: Sequence[Examination]) -> list[Score]:
-    """Errors of dies that nothing was fitted to and of all, and of power.
+    """Errors of dies and of powers at full load, what is published apart from estimates.
 
-    Power: of every chip whose best product was measured, at whatever it is rated; of chips that are held to the power
-    of their silicon, all and GPUs alone.
+    Dies: those that nothing was fitted to, by what their area is, and all. Powers: one chip a die; GPUs slow down at
+    their rating, which is so their full load, others have room below it; product: chips whose load was measured.
     """
-    dies, chips = once_each(examined), rated(examined)
-    return [
-        score("die area, not fitted", (item.area_error for item in dies if not item.fitted)),
-        score("die area, all", (item.area_error for item in dies)),
-        score("power, product measured", (item.power_error for item in examined if item.measured)),
-        score("power, rated chips", (item.power_error for item in chips)),
-        score("power, rated GPUs", (item.power_error for item in chips if item.style == "gpu")),
-    ]
+    dies, chips = known_dies(examined), rated(examined)
+    free = [die for die in dies if not die.fitted]
+    published = [item for item in chips if standing(item.power_kind) == "published"]
+    groups: dict[str, list[Die] | list[Examination]] = {
+        "die area, published, not fitted": [die for die in free if die.standing == "published"],
+        "die area, estimates, not fitted": [die for die in free if die.standing == "estimate"],
+        "die area, not fitted": free,
+        "die area, all": dies,
+        "power, published": published,
+        "power, published, GPUs": [item for item in published if item.style == "gpu"],
+        "power, published, others": [item for item in published if item.style != "gpu"],
+        "power, published, product measured": [item for item in published if item.measured],
+        "power, all": chips,
+    }
+    return [score(group, map(error_of, items)) for group, items in groups.items()]
+
+
+def error_of(item: Die | Examination) -> float:
+    """ln(modelled / published) of the area of a die, of the power of a chip."""
+    return item.error if isinstance(item, Die) else item.power_error
 
 
 def score_rows(found: Sequence[Score]) -> list[dict[str, Any]]:
@@ -198,23 +236,25 @@ def score_rows(found: Sequence[Score]) -> list[dict[str, Any]]:
 
 
 AREA_CAPTION = (
-    "Modelled over published area of the dies of a package, each die once. Grey: the die that the one free coefficient "
-    "of its style was solved for; all others are predicted. Band: within 20 %."
+    "Modelled over known area of a die, each kind of die once. Full: published by its maker; hollow: estimates of "
+    "analysts, press or the field. Grey: the die that the one free coefficient of its style was solved for; all others "
+    "are predicted. Band: within 20 %."
 )
 POWER_CAPTION = (
     "Modelled power at full load over the rating of the chip: matrix units and memory at the rates that chips sustain, "
-    "before any limit. Of each die the product that may draw the most; cards for drawing left out. Band: within 20 %."
+    "before any limit. Of each die the product that may draw the most; cards for drawing left out. Full: published; "
+    "hollow: derived from a larger unit. Band: within 20 %."
 )
 
 
 def bars_of(examined: Sequence[Examination]) -> tuple[list[Bar], list[Bar]]:
     """Data of both figures."""
     areas = [
-        Bar(f"{item.die} ({item.node})", item.style, item.area, item.published_area, item.fitted)
-        for item in once_each(examined)
+        Bar(f"{die.name} ({die.node})", die.style, die.modelled, die.published, die.standing, die.fitted)
+        for die in known_dies(examined)
     ]
     powers = [
-        Bar(f"{item.name} ({item.node})", item.style, item.power, item.published_power, False)
+        Bar(f"{item.name} ({item.node})", item.style, item.power, item.published_power, standing(item.power_kind))
         for item in rated(examined)
     ]
     return areas, powers
@@ -224,7 +264,7 @@ def write_silicon(directory: Path, examined: Sequence[Examination]) -> list[Path
     """Write areas.csv, power.csv, summary.csv and figures/; CatalogueError when the folder cannot be written."""
     areas, powers = bars_of(examined)
     figures = {
-        "areas": (drawn(draw_comparison, areas, "Die area, modelled over published", "mm²"), AREA_CAPTION),
+        "areas": (drawn(draw_comparison, areas, "Die area, modelled over known", "mm²"), AREA_CAPTION),
         "power": (drawn(draw_comparison, powers, "Power at full load, modelled over rated", "W"), POWER_CAPTION),
     }
     tables = {

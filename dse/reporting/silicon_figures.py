@@ -27,13 +27,14 @@ TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One comparison: label, style, modelled, published, and whether it was fitted."""
+    """One comparison: label, style, modelled, published, what the latter is, and whether it was fitted."""
 
     label: str
     style: str
     modelled: float
     published: float
-    fitted: bool
+    standing: str
+    fitted: bool = False
 
     @property
     def ratio(self) -> float:
@@ -52,7 +53,8 @@ def draw_comparison(bars: Sequence[Bar], title: str, unit: str) -> Figure:
     for place, bar in enumerate(ordered):
         colour = FITTED if bar.fitted else STYLE_COLOURS[bar.style]
         axes.plot([1.0, bar.ratio], [place, place], color=colour, lw=1.2)
-        axes.plot([bar.ratio], [place], "o", ms=5.0, color=colour)
+        filling = colour if bar.standing == "published" else "white"
+        axes.plot([bar.ratio], [place], "o", ms=5.0, color=colour, mfc=filling)
         numbers = f"{bar.modelled:,.0f} / {bar.published:,.0f} {unit}" + ("  fitted" if bar.fitted else "")
         axes.text(1.01, place, numbers, transform=axes.get_yaxis_transform(), va="center", fontsize=7.0, color=MUTED)
     low = min(0.75, *(bar.ratio for bar in ordered)) * 0.97
@@ -70,7 +72,7 @@ def draw_comparison(bars: Sequence[Bar], title: str, unit: str) -> Figure:
     axes.grid(axis="x", color=RULE)
     axes.tick_params(axis="y", length=0)
     axes.set_title(title)
-    axes.set_xlabel("modelled over published")
+    axes.set_xlabel("modelled over published (full) or estimated (hollow)")
     styles = [style for style in STYLE_COLOURS if any(bar.style == style for bar in ordered)]
     handles = [axes.plot([], [], "o", ms=5.0, color=STYLE_COLOURS[style], label=style)[0] for style in styles]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

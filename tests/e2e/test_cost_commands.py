@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from typed import run
 
 from dse.analysis.published_money import read_published
-from dse.catalogue import CatalogueError
+from dse.catalogue import CatalogueError, open_catalogue
 from dse.catalogue.locate import shipped_root
+from dse.commands.breakeven import is_space
 
 JOB = ("--model", "llama-3.1-8b", "--traffic", "batch", "--most-chips", "8")
 
@@ -134,6 +136,22 @@ def test_break_even_that_never_comes_says_why() -> None:
 def test_break_even_of_a_space() -> None:
     found = document("breakeven", "sram-vs-hbm", "--against", "h100-sxm", *JOB, "--trials", "16", "--seed", "1")
     assert found["chip"] == "sram-vs-hbm-best"
+
+
+def test_a_name_goes_before_an_alias(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`matx` is the name of a space and an alias of a chip: the space is taken, and the command says so."""
+    found = open_catalogue()
+    assert is_space(found, "matx")
+    assert "taken as the space of that name; the chip matx-one answers to it too" in capsys.readouterr().err
+    assert is_space(found, "splittable")
+    assert not is_space(found, "h100")
+    assert capsys.readouterr().err == ""
+    own = (shipped_root() / "models/chips/h100-pcie.toml").read_text()
+    own = re.sub("^aliases = .*", 'aliases = ["splittable"]', own.replace('"h100-pcie"', '"mine"', 1), flags=re.M)
+    (tmp_path / "mine.toml").write_text(own)
+    found.adopt("chip", str(tmp_path / "mine.toml"))
+    with pytest.raises(CatalogueError, match="is a space and a chip"):
+        is_space(found, "splittable")
 
 
 def test_faults_of_money_name_rule_value_and_way_out() -> None:

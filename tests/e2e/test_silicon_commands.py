@@ -57,7 +57,10 @@ def test_every_chip() -> None:
 def test_dies_of_two_kinds_and_a_die_nobody_published() -> None:
     kinds = document("mi300x")["dies"]
     assert [(kind["count"], kind["node"]) for kind in kinds] == [(8, "5nm"), (4, "6nm")]
-    assert kinds[0]["area_mm2"]["published"] == pytest.approx(115.0)
+    assert [kind["area_mm2"]["published"] for kind in kinds] == [pytest.approx(110.0), pytest.approx(370.0)]
+    assert [kind["standing"] for kind in kinds] == ["estimate", "estimate"]
+    compute, base = document("mi355x")["dies"]
+    assert (compute["standing"], base["standing"], base["area_mm2"]["published"]) == ("published", None, None)
     assert document("tpu-v7")["die_area_mm2"]["published"] is None
     assert document("m1-max")["die_area_mm2"]["published"] is None  # of a system, of which the model has a part
 
@@ -66,7 +69,9 @@ def test_the_text_has_parts_room_and_sources() -> None:
     text = run("silicon", "h100-sxm").output
     for words in ("die area", "814 mm2", "memory interface", "full load", "room left", "GH100", "Epoch AI"):
         assert words in text
-    assert "M1 Max" in run("silicon", "--all").output
+    text = run("silicon", "--all").output
+    for words in ("M1 Max", "~ not published", "die area, published, not fitted", "power, published, others"):
+        assert words in text
 
 
 def test_a_file_a_voltage_and_a_rack(elsewhere: Path) -> None:

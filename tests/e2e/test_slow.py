@@ -93,7 +93,7 @@ def test_committed_validations_are_made_again_by_their_recipes(recipe: str, tmp_
 @pytest.mark.parametrize(
     ("table", "key", "columns"),
     [
-        ("areas.csv", ("chip",), ("modelled_mm2", "published_mm2")),
+        ("areas.csv", ("die",), ("modelled_mm2", "published_mm2")),
         ("power.csv", ("chip",), ("modelled_w", "published_w")),
         ("summary.csv", ("group",), ("n", "median_abs_log_error", "largest_abs_log_error", "bias")),
     ],

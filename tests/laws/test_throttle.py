@@ -103,10 +103,9 @@ def test_wires_are_as_long_as_the_silicon() -> None:
     """Four times the area, twice the way to memory and cache; nothing else of an event changes."""
     base = chip("a100-80gb-sxm")
     plan = floor_plan(base, SILICON)
-    large = replace(plan, dies=replace(plan.dies, compute=4.0 * plan.dies.compute))
+    large = replace(plan, compute=replace(plan.compute, unfilled=plan.compute.unfilled + 3.0 * plan.dies.compute))
     near, far = (event_energy(base, SILICON, one) for one in (plan, large))
-    side = jnp.sqrt(plan.dies.compute)
-    way = SILICON.wire_energy * side
+    way = SILICON.wire_energy * jnp.sqrt(plan.dies.compute)
     assert float(far.memory - near.memory) == pytest.approx(float(SILICON.memory_distance * way), rel=1e-9)
     assert float(far.sram - near.sram) == pytest.approx(float(base.style.sram_distance * way), rel=1e-9)
     assert float(far.mac) == float(near.mac)
