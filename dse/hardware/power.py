@@ -76,8 +76,8 @@ def event_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> EventEnergy:
 
     A multiply-accumulate pays its datapath, by format, and its operands. All of that shrinks with the node and goes
     with the square of the supply voltage. Bytes from DRAM pay the device and its interface, which have a supply of
-    their own, and the way over the die; with the clocks that run while they stream the path of an A100 comes to 13.4
-    pJ/bit (measured 13.1), of a GH200 to 11.2 (11.7; SC'25, second-hand).
+    their own, and the way over the die; with the clocks that run while they stream the path of an A100 comes to 13.8
+    pJ/bit (measured 13.1), of a GH200 to 11.3 (11.7; SC'25, second-hand).
     chip, silicon: broadcastable; plan: as modelled. Source of the coefficients: technology/silicon and styles.
     """
     lower = energy_ratio(chip.process)
