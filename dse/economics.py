@@ -9,7 +9,7 @@ from dse.assumptions import Economics
 from dse.hardware.chip import Chip
 from dse.hardware.machine import Machine
 
-__all__ = ["Ownership", "Rate", "annuity", "hourly_rate", "loan_interest", "ownership", "provisioned_power"]
+__all__ = ["Ownership", "Rate", "annuity", "hourly_rate", "loan_interest", "ownership", "plug_power"]
 
 
 @pytree
@@ -77,21 +77,24 @@ def loan_interest(borrowed: Number, rate: Number, years: Number) -> Number:
     return borrowed * (payments * monthly * grown / (grown - 1.0) - 1.0)
 
 
-def provisioned_power(chip: Chip, economics: Economics) -> Number:
-    """Power that the building must have for one chip, its server and its share of switches and storage [W]."""
-    return chip.package.power_limit * chip.price.server_power_ratio * economics.cluster_power_ratio
+def plug_power(chip: Chip, power: Number, economics: Economics) -> Number:
+    """Power at the plug for one package, with its share of server, switches and storage [W]. power: of the package [W].
+
+    Switches and storage are taken to follow the servers, busy or idle.
+    """
+    return power * chip.price.server_power_ratio * economics.cluster_power_ratio
 
 
 def ownership(chip: Chip, machine: Machine, power: Number, economics: Economics) -> Ownership:
     """Cost of owning one chip in a machine in a data centre.
 
     power: mean of the package over busy and idle hours [W]. The facility is built and staffed for the power limit, the
-    electricity bill is for the mean. chip, machine, economics: broadcastable. Returns parts [USD/s].
+    electricity bill is for the mean, both at the plug; cooling comes on top of the second by the power usage effectiveness. chip, machine, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
-    provisioned = provisioned_power(chip, economics)
+    provisioned = plug_power(chip, chip.package.power_limit, economics)
     building = economics.facility_price * annuity(economics.interest_rate, economics.facility_life)
-    drawn = power * chip.price.server_power_ratio * economics.pue
+    drawn = plug_power(chip, power, economics) * economics.pue
     return Ownership(
         chip=machine.chip * yearly,
         host=machine.host * yearly,

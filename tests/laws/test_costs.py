@@ -32,7 +32,7 @@ CHIP_USD = {
     "far_memory": ("price",),
     "scale_up": ("adapter_price", "cable_price", "switch_price"),
     "scale_out": ("adapter_price", "cable_price", "switch_price"),
-    "package": ("cost_per_area", "fixed_cost", "test_cost"),
+    "package": ("cost_per_area", "fixed_cost", "test_cost", "test_cost_per_area"),
     "base__process": ("wafer_price",),
     "development": ("design", "masks", "intellectual_property"),
     "price": ("buy", "rent", "host"),

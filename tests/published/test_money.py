@@ -143,14 +143,14 @@ def test_ownership_by_hand() -> None:
     """Each part of the H100's cost of ownership, worked with the annuity."""
     given, h100 = assumptions().economics, chip("h100-sxm")
     owned = ownership(h100, machine(26000.0), np.float64(500.0), given)
-    yearly = 0.05 / (1.0 - np.exp(-0.05 * 4.0))
+    yearly = 0.08 / (1.0 - np.exp(-0.08 * 4.0))
     assert float(annuity(given.interest_rate, given.depreciation)) * YEAR == pytest.approx(yearly, rel=1e-9)
     assert float(owned.chip) * YEAR == pytest.approx(26000.0 * yearly, rel=1e-9)
     assert float(owned.maintenance) * YEAR == pytest.approx(0.05 * 26000.0 * yearly, rel=1e-9)
-    kilowatt_hours = 0.5 * 1.82 * 1.1 * YEAR / HOUR
+    kilowatt_hours = 0.5 * 1.82 * 1.23 * 1.1 * YEAR / HOUR
     assert float(owned.electricity) * YEAR == pytest.approx(kilowatt_hours * 0.0826, rel=1e-9)
     provisioned = 700.0 * 1.82 * 1.23
-    assert float(owned.facility) * YEAR == pytest.approx(provisioned * 11.0 * 0.05 / (1.0 - np.exp(-0.7)), rel=1e-9)
+    assert float(owned.facility) * YEAR == pytest.approx(provisioned * 11.0 * 0.08 / (1.0 - np.exp(-1.12)), rel=1e-9)
     assert float(owned.operation) * YEAR == pytest.approx(provisioned * 0.0548 * 8.766, rel=1e-9)
 
 
