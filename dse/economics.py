@@ -26,6 +26,7 @@ class Ownership:
     facility: Number
     operation: Number
     electricity: Number
+    development: Number
 
     @property
     def machine(self) -> Number:
@@ -36,6 +37,11 @@ class Ownership:
     @property
     def total(self) -> Number:
         """Sum of the parts [USD/s]."""
+        return self.running + self.development
+
+    @property
+    def running(self) -> Number:
+        """All but the development of a chip of one's own, which is paid once whether machines run or not [USD/s]."""
         return self.machine + self.facility + self.operation + self.electricity
 
 
@@ -89,7 +95,8 @@ def ownership(chip: Chip, machine: Machine, power: Number, economics: Economics)
     """Cost of owning one chip in a machine in a data centre.
 
     power: mean of the package over busy and idle hours [W]. The facility is built and staffed for the power limit, the
-    electricity bill is for the mean, both at the plug; cooling comes on top of the second by the power usage effectiveness. chip, machine, economics: broadcastable. Returns parts [USD/s].
+    electricity bill is for the mean, both at the plug; cooling adds to the bill by the power usage effectiveness.
+    chip, machine, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
     provisioned = plug_power(chip, chip.package.power_limit, economics)
@@ -102,10 +109,11 @@ def ownership(chip: Chip, machine: Machine, power: Number, economics: Economics)
         scale_up=machine.scale_up * yearly,
         scale_out=machine.scale_out * yearly,
         spares=machine.spares * yearly,
-        maintenance=machine.total * yearly * economics.maintenance_share,
+        maintenance=(machine.in_use + machine.spares) * yearly * economics.maintenance_share,
         facility=provisioned * building,
         operation=provisioned * economics.facility_operation,
         electricity=drawn * economics.electricity_price,
+        development=machine.development * yearly,
     )
 
 
@@ -113,9 +121,10 @@ def hourly_rate(chip: Chip, make: Number, price: Number, owned: Ownership, econo
     """Dollars a second of one chip on every basis.
 
     make, price: of one package [USD], spread evenly over its life; rent: the market's where it is known, else
-    ownership with the margin of who rents it out; tco: ownership. Every comparison uses one basis, `chosen`.
+    ownership with the margin of who rents it out, development passed on as it is; tco: ownership. Every comparison uses
+    one basis, `chosen`.
     """
-    modelled_rent = owned.total / (1.0 - economics.rent_margin)
+    modelled_rent = owned.running / (1.0 - economics.rent_margin) + owned.development
     rent = jnp.where(chip.price.rent > 0, chip.price.rent, modelled_rent)
     make_rate = make / economics.depreciation
     buy_rate = price / economics.depreciation

@@ -148,7 +148,7 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         static_power=static_power(chip, silicon, area),
         make=make,
         price=price,
-        machine=machine_of(chip, make.total, price, economics),
+        machine=machine_of(chip, make, price, economics),
         peak=2.0 * unit.units * unit.rows * unit.columns * clock * chip.numerics.rate,
     )
 

@@ -120,7 +120,7 @@ def test_costs_of_ownership_have_no_bias() -> None:
 
 def machine(price: Number) -> Machine:
     """A machine that is nothing but a chip."""
-    return Machine(chip=price, host=0.0, rack=0.0, scale_up=0.0, scale_out=0.0, spares=0.0)
+    return Machine(chip=price, host=0.0, rack=0.0, scale_up=0.0, scale_out=0.0, spares=0.0, development=0.0)
 
 
 def test_cost_of_ownership_by_the_formula_of_the_tables() -> None:
