@@ -73,8 +73,9 @@ class Bill:
     """A chip on every basis.
 
     academic_package: package and what assembly loses by the model of Chiplet Actuary, None where it has no such carrier
-    [USD]; totals: by BASES; constants: those that move any of them, with what their two ends do to each total
-    (constants, 2 ends, bases), as ln of the ratio.
+    or dies of two kinds, stacked or beside each other, which that model does not know [USD]; totals: by BASES;
+    constants: those that move any of them, with what their two ends do to each total (constants, 2 ends, bases), as ln
+    of the ratio.
     """
 
     entry: Entry
@@ -166,10 +167,10 @@ def academic_package(entry: Entry, chip: Chip, money: Money, library: Library) -
     """Package, bad packages and the dies lost in them by Chiplet Actuary, without a price of the service [USD]."""
     packages = library.shelves["package"]
     named = packages.figures[packages.names[packages.row(str(entry.values["package.kind"]))]].get("carrier")
-    if named is None:
+    if named is None or float(chip.base.dies) > 0.0:
         return None
     carrier = Carrier(**library.shelves["carrier"].gather(str(named.value)))
-    area = float(money.hardware.die_area) / float(chip.package.dies)
+    area = float(money.hardware.dies.compute) / float(chip.package.dies)
     die = raw_die(area, chip.process.wafer_price, chip.process.defect_density)
     found = packaged_dies(chip.package.dies, area, die, carrier)
     return float(found.raw_package + found.package_defects + found.wasted_dies)

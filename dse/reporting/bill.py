@@ -100,6 +100,8 @@ def market_lines(bill: Bill) -> Iterator[str]:
         service = float(hardware.make.package) + float(hardware.make.assembly_loss)
         academic = f"{significant(bill.academic_package)} by the academic model of Chiplet Actuary"
         yield f"  package and its losses    {significant(service)} USD as a service; {academic}"
+    elif float(bill.chip.base.dies) > 0.0:
+        yield "  package and its losses    unknown to the academic model of Chiplet Actuary: two kinds of dies"
     yield f"  paid by this buyer        {significant(float(hardware.machine.chip))} USD"
 
 
