@@ -61,7 +61,8 @@ class ServerCost:
 def server_cost(price: Number, power: Number, terms: ServerTerms) -> ServerCost:
     """A server of a price [USD] that always draws a power [W], over its life.
 
-    >>> terms = ServerTerms(1.5, 12.0, 10.0, 0.04, 0.08, 0.05, 0.067, 1.5)
+    >>> around = dict(life=1.5, building_life=12.0, building_price=10.0, building_operation=0.04)
+    >>> terms = ServerTerms(**around, interest=0.08, server_operation=0.05, electricity_price=0.067, pue=1.5)
     >>> round(float(server_cost(5328.915, 1216.899, terms).total), 2)
     10771.39
     """
