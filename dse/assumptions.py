@@ -85,9 +85,10 @@ class Economics:
     depreciation: life of the machine [s]; facility_life [s]; interest_rate [1/s]; margin_share: part of the vendor's
     margin in the market price that this buyer pays [1]; rack_price: racks, power supplies and cooling parts [USD/W of
     machine]; facility_price: building and its cooling [USD/W provisioned]; facility_operation: staff, security and
-    upkeep of the building [USD/J provisioned]; cluster_power_ratio: power provisioned for servers, switches and storage
-    over that of the servers [1]; electricity_price [USD/J]; pue: facility over machine power [1]; mean_power_share: of
-    the power limit, where no work is given [1]; maintenance_share: repairs, of the amortised cost of the machine [1];
+    upkeep of the building [USD/J provisioned]; cluster_power_ratio: power of servers, switches and storage over that
+    of the servers, provisioned and drawn [1]; electricity_price [USD/J]; pue: facility over machine power [1];
+    mean_power_share: of the power limit, where no work is given [1]; maintenance_share: repairs, of the amortised cost
+    of the machine but for its development [1];
     spares_share: machines kept in reserve, of those in use [1]; utilisation: share of the time in which tokens are sold
     [1]; rent_margin: gross margin of who rents it out [1]; software_development: compilers and libraries for a chip of
     one's own [USD]; volume: chips over which development is spread, 0 when it is left out [1]; basis: weights of make,

@@ -9,7 +9,7 @@ from dse.assumptions import Economics
 from dse.hardware.chip import Chip
 from dse.hardware.machine import Machine
 
-__all__ = ["Ownership", "Rate", "annuity", "hourly_rate", "loan_interest", "ownership", "provisioned_power"]
+__all__ = ["Ownership", "Rate", "annuity", "hourly_rate", "loan_interest", "ownership", "plug_power"]
 
 
 @pytree
@@ -26,6 +26,7 @@ class Ownership:
     facility: Number
     operation: Number
     electricity: Number
+    development: Number
 
     @property
     def machine(self) -> Number:
@@ -36,6 +37,11 @@ class Ownership:
     @property
     def total(self) -> Number:
         """Sum of the parts [USD/s]."""
+        return self.running + self.development
+
+    @property
+    def running(self) -> Number:
+        """All but the development of a chip of one's own, which is paid once whether machines run or not [USD/s]."""
         return self.machine + self.facility + self.operation + self.electricity
 
 
@@ -77,21 +83,25 @@ def loan_interest(borrowed: Number, rate: Number, years: Number) -> Number:
     return borrowed * (payments * monthly * grown / (grown - 1.0) - 1.0)
 
 
-def provisioned_power(chip: Chip, economics: Economics) -> Number:
-    """Power that the building must have for one chip, its server and its share of switches and storage [W]."""
-    return chip.package.power_limit * chip.price.server_power_ratio * economics.cluster_power_ratio
+def plug_power(chip: Chip, power: Number, economics: Economics) -> Number:
+    """Power at the plug for one package, with its share of server, switches and storage [W]. power: of the package [W].
+
+    Switches and storage are taken to follow the servers, busy or idle.
+    """
+    return power * chip.price.server_power_ratio * economics.cluster_power_ratio
 
 
 def ownership(chip: Chip, machine: Machine, power: Number, economics: Economics) -> Ownership:
     """Cost of owning one chip in a machine in a data centre.
 
     power: mean of the package over busy and idle hours [W]. The facility is built and staffed for the power limit, the
-    electricity bill is for the mean. chip, machine, economics: broadcastable. Returns parts [USD/s].
+    electricity bill is for the mean, both at the plug; cooling adds to the bill by the power usage effectiveness.
+    chip, machine, economics: broadcastable. Returns parts [USD/s].
     """
     yearly = annuity(economics.interest_rate, economics.depreciation)
-    provisioned = provisioned_power(chip, economics)
+    provisioned = plug_power(chip, chip.package.power_limit, economics)
     building = economics.facility_price * annuity(economics.interest_rate, economics.facility_life)
-    drawn = power * chip.price.server_power_ratio * economics.pue
+    drawn = plug_power(chip, power, economics) * economics.pue
     return Ownership(
         chip=machine.chip * yearly,
         host=machine.host * yearly,
@@ -99,10 +109,11 @@ def ownership(chip: Chip, machine: Machine, power: Number, economics: Economics)
         scale_up=machine.scale_up * yearly,
         scale_out=machine.scale_out * yearly,
         spares=machine.spares * yearly,
-        maintenance=machine.total * yearly * economics.maintenance_share,
+        maintenance=(machine.in_use + machine.spares) * yearly * economics.maintenance_share,
         facility=provisioned * building,
         operation=provisioned * economics.facility_operation,
         electricity=drawn * economics.electricity_price,
+        development=machine.development * yearly,
     )
 
 
@@ -110,9 +121,10 @@ def hourly_rate(chip: Chip, make: Number, price: Number, owned: Ownership, econo
     """Dollars a second of one chip on every basis.
 
     make, price: of one package [USD], spread evenly over its life; rent: the market's where it is known, else
-    ownership with the margin of who rents it out; tco: ownership. Every comparison uses one basis, `chosen`.
+    ownership with the margin of who rents it out, development passed on as it is; tco: ownership. Every comparison uses
+    one basis, `chosen`.
     """
-    modelled_rent = owned.total / (1.0 - economics.rent_margin)
+    modelled_rent = owned.running / (1.0 - economics.rent_margin) + owned.development
     rent = jnp.where(chip.price.rent > 0, chip.price.rent, modelled_rent)
     make_rate = make / economics.depreciation
     buy_rate = price / economics.depreciation

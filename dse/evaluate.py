@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
-from dse.economics import Ownership, Rate, hourly_rate, ownership
+from dse.economics import Ownership, Rate, hourly_rate, ownership, plug_power
 from dse.hardware.area import Area, FloorPlan, floor_plan, link_bandwidth
 from dse.hardware.chip import Chip
 from dse.hardware.cost import MakeCost, chip_price, make_cost
@@ -103,8 +103,8 @@ class Metrics:
 
     time_to_first_token, time_per_output_token [s]; output_tokens_per_s: over all chips [1/s];
     output_tokens_per_s_per_user [1/s]; chips: decode and prefill pools together [1];
-    usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the busy
-    machine's plug [1/J];
+    usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the plug of
+    the busy machines, their switches and storage [1/J];
     power: mean of one package [W]; worst_limit: largest excess over a limit, feasible when not above 0 [1].
     The rest are the named parts of which these are sums.
     """
@@ -149,7 +149,7 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         static_power=supplied(static_power(chip, silicon, plan.area), silicon),
         make=make,
         price=price,
-        machine=machine_of(chip, make.total, price, economics),
+        machine=machine_of(chip, make, price, economics),
         peak=2.0 * unit.units * unit.rows * unit.columns * clock * chip.numerics.rate,
     )
 
@@ -261,7 +261,7 @@ def evaluate(
     rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
     chips = chips_of(mapping) * (1.0 + service.prefill_share)
     usd = chips * rate.chosen / (service.output_rate * economics.utilisation)
-    wall = chips * power * chip.price.server_power_ratio
+    wall = chips * plug_power(chip, power, economics)
     limits = Limits(
         **chip_limits(chip, hardware),
         memory=memory,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from dse.analysis.bill_constants import Constant, constants_of, one_at_a_time
+from dse.analysis.constants import Constant, built, constants_of, stacked
 from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.catalogue import Catalogue
-from dse.catalogue.build import BUYER, build_assumptions, build_chips
+from dse.catalogue.build import BUYER, build_assumptions
 from dse.catalogue.history import library_of_year
 from dse.catalogue.library import Library
 from dse.catalogue.read import Entry
@@ -23,7 +23,24 @@ from dse.hardware.chip import Chip
 __all__ = ["BASES", "Bill", "Money", "Total", "bill_of", "money_of"]
 
 HOUR = 3600.0
+PRICED = ("chip", "technology", "economics")
+"""Kinds of files on which money rests; formats and software cost nothing by themselves."""
 BASES = ("make_usd", "buy_usd", "rent_usd_per_hour", "tco_usd_per_hour")
+
+
+@dataclass(frozen=True)
+class OwnTerms:
+    """Terms of a bill, which has no job; every basis is on it."""
+
+    library: Library
+    buyer: str
+    assumptions: Assumptions
+    price_basis: str = "tco"
+
+    @property
+    def volume(self) -> float:
+        """Chips over which development is spread, 0 when it is left out [1]."""
+        return float(self.assumptions.economics.volume)
 
 
 @pytree
@@ -56,8 +73,9 @@ class Bill:
     """A chip on every basis.
 
     academic_package: package and what assembly loses by the model of Chiplet Actuary, None where it has no such carrier
-    [USD]; totals: by BASES; constants: those that move any of them, with what their two ends do to each total
-    (constants, 2 ends, bases), as ln of the ratio.
+    or dies of two kinds, stacked or beside each other, which that model does not know [USD]; totals: by BASES;
+    constants: those that move any of them, with what their two ends do to each total (constants, 2 ends, bases), as ln
+    of the ratio.
     """
 
     entry: Entry
@@ -113,14 +131,14 @@ def bill_of(
     library, entry = catalogue.library, catalogue.entry("chip", name)
     if year is not None:
         library = library_of_year(library, year)
-    chip, assumptions = build_chips(entry.values, library), build_assumptions(library, buyer=buyer, volume=volume)
-    constants = constants_of(entry, chip, library, buyer)
-    columns = money_of(*one_at_a_time(chip, assumptions, constants))
-    count = 1 + 2 * len(constants)
-    table = np.stack([np.broadcast_to(np.asarray(total), count) for total in columns.totals.values()], axis=-1)
+    terms = OwnTerms(library, buyer, build_assumptions(library, buyer=buyer, volume=volume))
+    found = (constant for constant in constants_of([entry], terms) if constant.entry.kind in PRICED)
+    constants = [constant for constant in found if set(constant.range) != {constant.value}]
+    columns, table = money_at_ends(entry, terms, constants)
     effects = np.log(table[1:] / table[0]).reshape(len(constants), 2, len(BASES))
     moving = [place for place in range(len(constants)) if np.abs(effects[place]).max() > 1e-9]
-    money = jax.tree.map(lambda leaf: float(np.broadcast_to(np.asarray(leaf), count)[0]), columns)
+    money = jax.tree.map(lambda leaf: float(np.broadcast_to(np.asarray(leaf), len(table))[0]), columns)
+    chip = built(entry, terms)[0]
     parts, totals = parts_of(money), {}
     for place, basis in enumerate(BASES):
         low, high = spread(effects[:, :, place])
@@ -137,14 +155,22 @@ def bill_of(
     )
 
 
+def money_at_ends(entry: Entry, terms: OwnTerms, constants: list[Constant]) -> tuple[Money, np.ndarray]:
+    """Money as it is, then with each constant at its low and at its high end; totals (1 + 2 x constants, bases)."""
+    ends = [built(entry, terms, constant, end) for constant in constants for end in constant.range]
+    columns = money_of(*stacked([built(entry, terms), *ends]))
+    totals = [np.broadcast_to(np.asarray(total), 1 + len(ends)) for total in columns.totals.values()]
+    return columns, np.stack(totals, axis=-1)
+
+
 def academic_package(entry: Entry, chip: Chip, money: Money, library: Library) -> float | None:
     """Package, bad packages and the dies lost in them by Chiplet Actuary, without a price of the service [USD]."""
     packages = library.shelves["package"]
     named = packages.figures[packages.names[packages.row(str(entry.values["package.kind"]))]].get("carrier")
-    if named is None:
+    if named is None or float(chip.base.dies) > 0.0:
         return None
     carrier = Carrier(**library.shelves["carrier"].gather(str(named.value)))
-    area = float(money.hardware.die_area) / float(chip.package.dies)
+    area = float(money.hardware.dies.compute) / float(chip.package.dies)
     die = raw_die(area, chip.process.wafer_price, chip.process.defect_density)
     found = packaged_dies(chip.package.dies, area, die, carrier)
     return float(found.raw_package + found.package_defects + found.wasted_dies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from dse.best_mapping import best_mapping
 from dse.catalogue.build import build_assumptions, build_chips
 from dse.catalogue.edit import edited_library, with_value
 from dse.catalogue.fields import Spec
+from dse.catalogue.library import INDUSTRY, Library
 from dse.catalogue.listing import named_files
 from dse.catalogue.read import Entry
 from dse.catalogue.schema import specs_of_kind
@@ -21,10 +23,44 @@ from dse.hardware.chip import Chip
 from dse.search.objective import broken_limits, limits_of
 from dse.sources import Cited, Source
 
-__all__ = ["Built", "Constant", "Scores", "built", "constants_of", "entering", "scores_of", "stacked"]
+__all__ = ["Built", "Constant", "Scores", "Terms", "built", "constants_of", "entering", "scores_of", "stacked"]
 
 Built = tuple[Chip, Assumptions]
 """A chip and the assumptions that it is evaluated under."""
+
+
+DEFAULTS = ("none", "switch")
+"""Names that stand for what a chip file leaves out."""
+
+
+@runtime_checkable
+class Terms(Protocol):
+    """What chips are built from and whose money counts; a `Job` has them all."""
+
+    @property
+    def library(self) -> Library:
+        """What chips are made of."""
+        ...
+
+    @property
+    def price_basis(self) -> str:
+        """Which price comparisons use."""
+        ...
+
+    @property
+    def buyer(self) -> str:
+        """Whose money it is."""
+        ...
+
+    @property
+    def volume(self) -> float:
+        """Chips over which development is spread, 0 when it is left out [1]."""
+        ...
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What follows from these."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -94,26 +130,49 @@ def constants_in(entry: Entry) -> Iterator[Constant]:
             yield Constant(entry, path, spec.dimension, cited.value, cited)
 
 
-def constants_of(chips: Iterable[Entry], job: Job) -> list[Constant]:
-    """The constants of the files behind some chips: their own, technology, economics, formats, software and its fit."""
-    library, files = job.library, {}
+def constants_of(chips: Iterable[Entry], terms: Terms) -> list[Constant]:
+    """The constants of the files behind some chips: their own, technology, economics, formats, software and its fit.
+
+    Of kinds that have names (nodes, memories, links, buyers ...) only those that a chip or the terms name.
+    """
+    library, files = terms.library, {}
+    named_by_chips = {value for chip in chips for value in chip.values.values() if isinstance(value, str)}
+    used = used_entries({terms.buyer, *DEFAULTS, *named_by_chips}, library)
     for chip in chips:
         named = [library.load(kind, name) for kind, names in named_files(chip) for name in names]
         fitted = [library.calibration] if library.calibration is not None else []
         for entry in (chip, *library.technology, library.economics, *named, *fitted):
             files[entry.kind, entry.name] = entry
-    return [constant for entry in files.values() for constant in constants_in(entry)]
+    found = (constant for entry in files.values() for constant in constants_in(entry))
+    return [constant for constant in found if owner_of(constant, library) in used]
 
 
-def built(chip: Entry, job: Job, constant: Constant | None = None, value: float = 0.0) -> Built:
+def used_entries(words: Iterable[str], library: Library) -> set[tuple[str, str]]:
+    """Kind and name of every entry of technology and economics that some words name, and of what has no name."""
+    asked, found = set(words), {("", "")}
+    for kind, shelf in library.shelves.items():
+        found |= {(kind, shelf.names[shelf.rows[word]]) for word in asked if word in shelf.rows}
+    return found
+
+
+def owner_of(constant: Constant, library: Library) -> tuple[str, str]:
+    """Kind and name of the entry of technology or economics that a constant belongs to, ('', '') for none."""
+    kind, name, *_ = [*constant.path.split("."), ""]
+    within = constant.entry.kind in ("technology", "economics") and kind in library.shelves
+    return (kind, name) if within else ("", "")
+
+
+def built(chip: Entry, terms: Terms, constant: Constant | None = None, value: float = 0.0) -> Built:
     """A chip of the catalogue and its assumptions, with one constant at another value [base units]."""
     if constant is None:
-        return build_chips(chip.values, job.library), job.assumptions
+        return build_chips(chip.values, terms.library), terms.assumptions
     if constant.entry.kind == "chip":
         own = with_value(chip, constant.path, value) if constant.entry.name == chip.name else chip
-        return build_chips(own.values, job.library), job.assumptions
-    library = edited_library(job.library, constant.entry, constant.path, value)
-    return build_chips(chip.values, library), build_assumptions(library, job.price_basis, job.buyer, job.volume)
+        return build_chips(own.values, terms.library), terms.assumptions
+    library = edited_library(terms.library, constant.entry, constant.path, value)
+    if owner_of(constant, library)[0] in INDUSTRY:
+        return build_chips(chip.values, library), terms.assumptions
+    return build_chips(chip.values, library), build_assumptions(library, terms.price_basis, terms.buyer, terms.volume)
 
 
 def leaves_of(tree: Built) -> tuple[float, ...]:
@@ -121,14 +180,14 @@ def leaves_of(tree: Built) -> tuple[float, ...]:
     return tuple(float(leaf) for leaf in jax.tree.leaves(tree))
 
 
-def entering(constants: Iterable[Constant], chips: Sequence[Entry], job: Job) -> list[Constant]:
+def entering(constants: Iterable[Constant], chips: Sequence[Entry], terms: Terms) -> list[Constant]:
     """Those of some constants that move a number of any of some chips or of their assumptions."""
-    now = [leaves_of(built(chip, job)) for chip in chips]
+    now = [leaves_of(built(chip, terms)) for chip in chips]
 
     def moves(constant: Constant) -> bool:
         low, high = constant.range
         other = high if high != constant.value else low if low != constant.value else 1.1 * constant.value
-        return any(leaves_of(built(chip, job, constant, other)) != old for chip, old in zip(chips, now, strict=True))
+        return any(leaves_of(built(chip, terms, constant, other)) != old for chip, old in zip(chips, now, strict=True))
 
     return [constant for constant in constants if moves(constant)]
 

@@ -16,7 +16,9 @@ from dse.catalogue.read import read_text
 __all__ = ["KINDS", "Figure", "Published", "figures_of", "read_published"]
 
 COLUMNS = ("chip", "kind", "part", "low", "high", "unit", "source", "date")
-KINDS = ("make", "system", "tco hyperscaler", "tco neocloud")
+TOLERANCES = {"make": 0.15, "system": 0.15, "tco hyperscaler": 0.12, "tco neocloud": 0.12}
+"""Kinds of amounts, and how far from the middle of its interval one may come out and still agree [1]."""
+KINDS = tuple(TOLERANCES)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Figure:
         """Distance from the nearer end of the interval, as ln; 0 inside."""
         low, high = self.published.low, self.published.high
         return math.log(self.modelled / min(max(self.modelled, low), high))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it lies in the published interval, or near enough to its middle."""
+        near = abs(self.modelled / self.published.middle - 1.0) <= TOLERANCES[self.published.kind]
+        return near or self.log_error == 0.0
 
 
 def read_published(path: Path) -> list[Published]:

@@ -319,7 +319,8 @@ def build_assumptions(
 
 def silicon_of(library: Library) -> Silicon:
     """Coefficients of silicon; the yield model that is named gets the weight 1, the others none."""
-    named = str(library.silicon["yield_model"].value).replace("-", "_")
+    silicon = library.silicon
+    named = str(silicon["yield_model"].value).replace("-", "_")
     weights = {name: float(name == f"yield_{named}") for name in leaf_names(Silicon) if name in YIELD_WEIGHTS}
-    numbers = {name: number_of(library.silicon, name) for name in leaf_names(Silicon) if name not in YIELD_WEIGHTS}
+    numbers = {name: number_of(silicon, name) for name in leaf_names(Silicon) if name not in YIELD_WEIGHTS}
     return Silicon(**numbers, **weights)

@@ -10,26 +10,31 @@ from dse.catalogue.library import Library
 from dse.catalogue.read import Entry
 from dse.sources import Cited
 
-__all__ = ["edited_library", "with_value"]
+__all__ = ["edited_library", "with_figure", "with_value"]
 
 
-def changed(table: Any, path: str, value: float) -> Any:
-    """A table, or a cited figure at the end of the path, with another value in it."""
+def changed(table: Any, path: str, figure: Cited) -> Any:
+    """A table with another figure at the end of the path."""
     if isinstance(table, Cited):
-        return replace(table, value=value)
+        return figure
     inside = table if isinstance(table, Mapping) else {name: getattr(table, name) for name in type(table).model_fields}
     key = next(name for name in inside if f"{path}.".startswith(f"{name}."))
-    item = changed(inside[key], path[len(key) + 1 :], value)
+    item = changed(inside[key], path[len(key) + 1 :], figure)
     return {**table, key: item} if isinstance(table, Mapping) else table.model_copy(update={key: item})
 
 
 def with_value(entry: Entry, path: str, value: float) -> Entry:
     """An entry whose figure at a dotted path has another value [base units]; its range and source stay as they are."""
+    return with_figure(entry, path, replace(entry.figures[path], value=value))
+
+
+def with_figure(entry: Entry, path: str, figure: Cited) -> Entry:
+    """An entry with another figure at a dotted path [base units]."""
     return replace(
         entry,
-        document=changed(entry.document, path, value),
-        values={**entry.values, path: value},
-        figures={**entry.figures, path: replace(entry.figures[path], value=value)},
+        document=changed(entry.document, path, figure),
+        values={**entry.values, path: figure.value},
+        figures={**entry.figures, path: figure},
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.catalogue.library import Library, Shelf
+from dse.catalogue.edit import with_figure
+from dse.catalogue.library import Library
 from dse.catalogue.read import Entry
 from dse.sources import Cited
 
@@ -36,24 +37,22 @@ def price_in(year: float, today: Cited, dated: Mapping[str, Cited]) -> Cited:
     return replace(today, value=value, low=low, high=high, kind="derived", note=note)
 
 
-def dated_shelf(shelf: Shelf, field: str, year: float, history: Mapping[str, Mapping[str, Cited]]) -> Shelf:
-    """A shelf with one of its prices as of a year."""
-    columns = {**shelf.columns, field: shelf.columns[field].copy()}
-    figures = dict(shelf.figures)
+def dated_entry(entry: Entry, what: str, field: str, year: float, history: Mapping[str, Mapping[str, Cited]]) -> Entry:
+    """A file of technology with the prices that it holds of one sort as of a year."""
     for name, dated in history.items():
-        row = shelf.row(name)
-        own = shelf.names[row]
-        figures[own] = {**figures[own], field: price_in(year, figures[own][field], dated)}
-        columns[field][row] = float(figures[own][field].value)
-    return replace(shelf, columns=columns, figures=figures)
+        path = f"{what}.{name}.{field}"
+        if path in entry.figures:
+            entry = with_figure(entry, path, price_in(year, entry.figures[path], dated))
+    return entry
 
 
 def library_of_year(library: Library, year: float) -> Library:
     """The library with memory and wafers at the prices of a year; what has no history keeps that of the catalogue."""
-    shelves = dict(library.shelves)
+    technology = library.technology
     for what, table, field in HISTORIES:
-        shelves[what] = dated_shelf(shelves[what], field, year, history_in(library.technology, table, field))
-    return replace(library, known=shelves)
+        history = history_in(library.technology, table, field)
+        technology = tuple(dated_entry(entry, what, field, year, history) for entry in technology)
+    return replace(library, technology=technology, known={})
 
 
 def history_in(entries: Iterable[Entry], table: str, field: str) -> dict[str, dict[str, Cited]]:

@@ -130,6 +130,7 @@ class PackageEntry(Table):
     cost_per_area: Annotated[Figure, Spec("USD/mm2", high=1e3)]
     fixed_cost: Dollars
     test_cost: Dollars
+    test_cost_per_area: Annotated[Figure, Spec("USD/mm2", high=1e3)]
     bond_yield: Share
     defect_recovery: Share
     power_density_limit: WattsPerArea

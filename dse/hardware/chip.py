@@ -205,10 +205,10 @@ class Package:
 
     dies: compute dies [1]; die_area_limit: reticle or wafer [mm2]; silicon_limit: compute dies together [mm2];
     cost_per_area: package service per silicon and stack area [USD/mm2]; fixed_cost: substrate, lid [USD]; test_cost:
-    assembly and test [USD]; bond_yield: per die or stack [1]; defect_recovery: defective dies that spares and
-    harvesting save [1]; power_density_limit [W/mm2]; power_limit: of the design, TDP [W]; published_die_area: of
-    all compute dies, 0 when it is not published [mm2]; rack_chips: that share a rack [1]; rack_power: that the rack
-    feeds and cools [W].
+    assembly and test of any package [USD]; test_cost_per_area: more per silicon and stack area [USD/mm2]; bond_yield:
+    per die or stack [1]; defect_recovery: defective dies that spares and harvesting save [1]; power_density_limit
+    [W/mm2]; power_limit: of the design, TDP [W]; published_die_area: of all compute dies, 0 when it is not published
+    [mm2]; rack_chips: that share a rack [1]; rack_power: that the rack feeds and cools [W].
     """
 
     dies: Number
@@ -217,6 +217,7 @@ class Package:
     cost_per_area: Number
     fixed_cost: Number
     test_cost: Number
+    test_cost_per_area: Number
     bond_yield: Number
     defect_recovery: Number
     power_density_limit: Number

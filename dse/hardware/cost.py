@@ -62,14 +62,16 @@ def make_cost(chip: Chip, silicon: Silicon, economics: Economics, kinds: tuple[D
     joints = lying * compute.count + base.count + bonded
     carried = lying * compute.count * compute.area + base.count * base.area
     memory = chip.memory.capacity * chip.memory.price
-    service = package.fixed_cost + package.cost_per_area * (carried + bonded * silicon.stack_footprint)
-    lost = (dies + memory * chip.memory.bonded + service + package.test_cost) * (package.bond_yield**-joints - 1.0)
+    area = carried + bonded * silicon.stack_footprint
+    service = package.fixed_cost + package.cost_per_area * area
+    test = package.test_cost + package.test_cost_per_area * area
+    lost = (dies + memory * chip.memory.bonded + service + test) * (package.bond_yield**-joints - 1.0)
     return MakeCost(
         dies=dies,
         memory=memory,
         far_memory=chip.far_memory.capacity * chip.far_memory.price,
         package=service,
-        test=package.test_cost,
+        test=test,
         assembly_loss=lost,
         development=development_per_chip(chip, economics),
     )

@@ -9,8 +9,7 @@ import numpy as np
 
 from dse import units
 from dse.analysis.bill import BASES, Bill
-from dse.analysis.bill_constants import Constant
-from dse.catalogue.schema import spec_of
+from dse.analysis.constants import Constant
 from dse.reporting.text import quantity, significant
 
 __all__ = ["ConstantRow", "bill_json", "bill_lines", "constant_rows"]
@@ -48,26 +47,9 @@ def bill_json(bill: Bill) -> dict[str, dict[str, object]]:
     }
 
 
-def dimension_of(constant: Constant) -> str:
-    """The dimension in which a constant is written; of the tables of technology and economics, else of chip files."""
-    leaf = constant.path.rpartition(".")[2]
-    part = constant.path.partition(".")[0]
-    tables = {"scale_up": "link", "scale_out": "link", "far_memory": "memory", "price": "margin"}
-    places = [
-        ("economics", f"economics.{leaf}"),
-        ("economics", f"buyer.*.{leaf}"),
-        ("technology", f"silicon.{leaf}"),
-        ("technology", f"{tables.get(part, part)}.*.{leaf}"),
-        ("chip", constant.path),
-        ("chip", constant.name),
-    ]
-    specs = [spec_of(kind, path) for kind, path in places]
-    return next((spec.dimension for spec in specs if spec is not None), "1")
-
-
 def source_of(constant: Constant) -> str:
     """The work that a constant is taken from, by its title, and the place in it; its note where there is none."""
-    work = constant.work
+    work = constant.source
     place = ", ".join(part for part in (work.title if work else "", constant.cited.at) if part)
     return place or constant.cited.note
 
@@ -87,12 +69,10 @@ def constant_rows(bill: Bill) -> list[ConstantRow]:
     rows = []
     for place in order:
         constant, factors = bill.constants[place], np.exp(bill.effects[place])
-        dimension = dimension_of(constant)
-        ends = (float(constant.cited.value), *constant.cited.range)
-        value, low, high = (amount(end, dimension) for end in ends)
+        value, low, high = (amount(end, constant.dimension) for end in (constant.value, *constant.range))
         effects = {basis: (float(factors[0, at]), float(factors[1, at])) for at, basis in enumerate(BASES)}
         kind, source = constant.cited.kind, source_of(constant)
-        rows.append(ConstantRow(constant.name, value, low, high, effects, kind, source))
+        rows.append(ConstantRow(constant.label, value, low, high, effects, kind, source))
     return rows
 
 
@@ -120,7 +100,21 @@ def market_lines(bill: Bill) -> Iterator[str]:
         service = float(hardware.make.package) + float(hardware.make.assembly_loss)
         academic = f"{significant(bill.academic_package)} by the academic model of Chiplet Actuary"
         yield f"  package and its losses    {significant(service)} USD as a service; {academic}"
+    elif float(bill.chip.base.dies) > 0.0:
+        yield "  package and its losses    unknown to the academic model of Chiplet Actuary: two kinds of dies"
     yield f"  paid by this buyer        {significant(float(hardware.machine.chip))} USD"
+
+
+def margin_line(bill: Bill) -> str:
+    """What a market rent below the modelled cost of ownership means; '' where it is above."""
+    rent, owned = (bill.totals[basis].total for basis in ("rent_usd_per_hour", "tco_usd_per_hour"))
+    if rent >= owned:
+        return ""
+    return (
+        f"Market rent is below the modelled cost of ownership, by {significant(owned - rent)} USD/h "
+        f"({1.0 - rent / owned:.0%}): who rents out at this rent has bought, financed or written off for less than is "
+        "modelled here. The renter margin above is negative for that reason; compare on one basis."
+    )
 
 
 def bill_lines(bill: Bill, buyer: str, most: int) -> Iterator[str]:
@@ -136,6 +130,8 @@ def bill_lines(bill: Bill, buyer: str, most: int) -> Iterator[str]:
             if value:
                 yield f"  {name.replace('_', ' '):<50}{significant(value, 4):>12}   {value / one.total:6.1%}"
     yield ""
+    if warning := margin_line(bill):
+        yield warning
     if not bill.totals["make_usd"].parts[DEVELOPMENT]:
         yield "Development (design, masks, software) is in none of these: give a --volume to spread it over."
     yield (

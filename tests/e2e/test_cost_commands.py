@@ -54,6 +54,14 @@ def test_cost_text_names_sources_and_dates() -> None:
         assert said in text
 
 
+def test_a_rent_below_ownership_is_explained() -> None:
+    """And only there; the document keeps its parts."""
+    assert document("cost", "gh200")["rent_usd_per_hour"]["parts"]["renter_margin"] < 0.0
+    said = "Market rent is below the modelled cost of ownership"
+    assert said in run("cost", "gh200").stdout
+    assert said not in run("cost", "h100-sxm").stdout
+
+
 def test_a_neocloud_pays_more_to_own_and_the_same_to_make() -> None:
     big, small = (document("cost", "b200-sxm", "--buyer", buyer) for buyer in ("hyperscaler", "neocloud"))
     assert small["tco_usd_per_hour"]["total"] > big["tco_usd_per_hour"]["total"]

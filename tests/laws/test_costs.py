@@ -16,6 +16,7 @@ from dse.analysis.comparison import evaluate_candidate, job_of
 from dse.assumptions import Assumptions
 from dse.catalogue.build import build_assumptions, build_chips
 from dse.catalogue.history import TODAY, library_of_year
+from dse.economics import annuity
 from dse.hardware.chip import Chip
 from dse.hardware.cost import good_die_cost
 from dse.hardware.development import development_cost
@@ -32,7 +33,7 @@ CHIP_USD = {
     "far_memory": ("price",),
     "scale_up": ("adapter_price", "cable_price", "switch_price"),
     "scale_out": ("adapter_price", "cable_price", "switch_price"),
-    "package": ("cost_per_area", "fixed_cost", "test_cost"),
+    "package": ("cost_per_area", "fixed_cost", "test_cost", "test_cost_per_area"),
     "base__process": ("wafer_price",),
     "development": ("design", "masks", "intellectual_property"),
     "price": ("buy", "rent", "host"),
@@ -90,7 +91,7 @@ def test_zero_margin_makes_the_price_equal_the_cost(seed: int, share: float, vol
     chips = change(random_chips(np.random.default_rng(seed)), price__gross_margin=0.0, price__buy=0.0)
     found = money(chips, economics__margin_share=share, economics__volume=volume).hardware
     same(found.price, found.make.total)
-    same(found.machine.chip, found.make.total)
+    same(found.machine.chip + found.machine.development, found.make.total)
 
 
 @seeds(5)
@@ -147,6 +148,41 @@ def test_development_is_spread_over_the_volume(seed: int) -> None:
         same(np.asarray(found.price) - np.asarray(money(own).hardware.price), whole / volume)
         same(money(bought, economics__volume=volume).hardware.price, 1e4)
     same(money(own).hardware.make.development, 0.0)
+
+
+@seeds(5)
+@given(seed=SEED)
+def test_development_is_paid_once_and_financed(seed: int) -> None:
+    """With interest over the life of the machine: no spares of it, no repairs, no margin of who rents out."""
+    chips = change(random_chips(np.random.default_rng(seed)), price__buy=0.0, price__rent=0.0)
+    plain, found = money(chips), money(chips, economics__volume=1e4)
+    given_ = assumptions().economics
+    share = np.asarray(found.hardware.make.development)
+    rate = share * float(annuity(given_.interest_rate, given_.depreciation))
+    same(found.owned.development, rate)
+    for name in ("chip", "spares", "maintenance"):
+        same(getattr(found.owned, name), getattr(plain.owned, name))
+    for name in ("tco", "rent"):
+        same(np.asarray(getattr(found.rate, name)) - np.asarray(getattr(plain.rate, name)), rate)
+
+
+def test_the_electricity_bill_pays_for_the_plug_of_the_cluster() -> None:
+    """Package, server, switches and storage, cooling."""
+    chips, given_ = chip("h100-sxm"), assumptions().economics
+    watts = 700.0 * 0.75 * float(chips.price.server_power_ratio * given_.cluster_power_ratio * given_.pue)
+    same(money(chips).owned.electricity, watts * given_.electricity_price)
+
+
+def test_a_bill_rests_on_the_nodes_of_all_its_dies() -> None:
+    """The base dies of an MI300X are of another node than its compute dies."""
+    labels = [constant.label for constant in bill_of(catalogue(), "mi300x").constants]
+    assert {"wafer price (5nm)", "wafer price (6nm)", "test cost per area (soic)"} <= set(labels)
+    assert not any("(3nm)" in label or "hbm3e" in label for label in labels)
+
+
+def test_the_academic_package_knows_dies_of_one_kind() -> None:
+    assert bill_of(catalogue(), "mi300x").academic_package is None
+    assert 50.0 < (bill_of(catalogue(), "h100-sxm").academic_package or 0.0) < 300.0
 
 
 @pytest.mark.parametrize("name", ["h100-sxm", "gb200", "rtx-5090"])

@@ -267,7 +267,8 @@ def test_rates_money_and_energy_agree(seed: int, name: str, basis: str) -> None:
     np.testing.assert_allclose(found.usd_per_output_token * sold, found.chips * found.rate.chosen, rtol=1e-12)
     np.testing.assert_allclose(found.tokens_per_dollar * found.usd_per_output_token, 1.0, rtol=1e-12)
     np.testing.assert_allclose(found.rate.chosen, getattr(found.rate, basis), rtol=1e-12)
-    plug = found.chips * found.power * chips.price.server_power_ratio
+    ratio = chips.price.server_power_ratio * assumptions().economics.cluster_power_ratio
+    plug = found.chips * found.power * ratio
     np.testing.assert_allclose(found.tokens_per_joule * plug, found.output_tokens_per_s, rtol=1e-12)
 
 

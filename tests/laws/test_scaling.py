@@ -73,6 +73,7 @@ INPUTS = {
     "package.cost_per_area": (0, 0, 1, 0, -2),
     "package.fixed_cost": USD,
     "package.test_cost": USD,
+    "package.test_cost_per_area": (0, 0, 1, 0, -2),
     "package.power_density_limit": (-1, 0, 0, 1, -2),
     "package.power_limit": WATT,
     "package.published_die_area": MM2,
