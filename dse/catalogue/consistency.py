@@ -12,6 +12,7 @@ from dse import units
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.fields import Choices
+from dse.catalogue.formats import format_faults
 from dse.catalogue.library import Shelf
 from dse.catalogue.read import Entry, draft_entry, read_text
 from dse.catalogue.schema import SpaceDocument, SpaceTable, spec_of
@@ -78,7 +79,7 @@ def faults_of(entry: Entry, names: Names) -> list[Problem]:
         return list(transformer_faults(entry))
     if entry.kind == "portfolio":
         return list(portfolio_faults(entry, names))
-    return []
+    return list(format_faults(entry)) if entry.kind == "format" else []
 
 
 def possible(entry: Entry, path: str) -> list[object]:
