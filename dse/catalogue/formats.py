@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import TypeVar
@@ -190,7 +191,7 @@ def element_faults(entry: Entry) -> list[Problem]:
     except ValueError as error:
         return [Problem(str(error), str(entry.path), "quantiser")]
     levels = table_of(entry).levels
-    if any(below >= above for below, above in zip(levels, levels[1:], strict=False)) or len(levels) == 1:
+    if any(below >= above for below, above in itertools.pairwise(levels)) or len(levels) == 1:
         return [Problem("must be two or more rising numbers", str(entry.path), "quantiser.levels", str(levels))]
     scaling = quantiser.scaling
     if scaling is None or float_of(scaling.scale).exponent == 8:

@@ -66,7 +66,8 @@ def by_powers(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, 
 def scale_exponent(most: Floats[Array, "..."], element: Element, scaling: Scaling) -> Int[Array, "..."]:
     """Exponent of the scale of blocks by their largest magnitude [1].
 
-    floor: OCP Microscaling Formats v1.0, conversion from scalar floats: floor(log2(largest)) less the exponent of the largest value.
+    floor: floor(log2(largest)) less the exponent of the largest value of the elements (OCP Microscaling Formats v1.0,
+    conversion from scalar floats).
     """
     kept = float_of(scaling.scale)
     largest = jnp.float32(element.largest)

@@ -48,7 +48,7 @@ def quantise_element(values: Floats[Array, "..."], element: Element) -> Floats[A
 
 
 def quantise_float(values: Floats[Array, "..."], element: Float) -> Floats[Array, "..."]:
-    """The nearest floats of the format [1]: whole multiples of the distance between neighbours, which is a power of two.
+    """The nearest floats of the format [1]: multiples of the distance between neighbours, which is a power of two.
 
     What would round beyond the largest value overflows, as `element.overflow` says.
     """

@@ -1,4 +1,4 @@
-"""What determines a number format? Its elements, and the scales that they share. Hashable, so that jit may specialise."""
+"""What determines a number format? Its elements, and the scales that they share. Hashable: jit specialises on it."""
 
 from __future__ import annotations
 

@@ -12,6 +12,9 @@ from jaxtyping import Float
 from dse.numerics.block import quantise_scaled
 from dse.numerics.element import quantise_element
 from dse.numerics.parameters import TENSOR, Quantiser
+from dse.runtime import configure
+
+configure()  # logarithms are rounded in float64
 
 __all__ = ["quantise", "signal_to_noise"]
 
