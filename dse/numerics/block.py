@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TypeAlias
 
 import jax.numpy as jnp
 from jax import Array
@@ -11,56 +12,50 @@ from jaxtyping import Int
 
 from dse.numerics.element import quantise_element, quantise_float
 from dse.numerics.parameters import TENSOR, Element, Integer, Quantiser, Scaling, float_of
-from dse.numerics.powers import exponent_of, times_power_of_two
+from dse.numerics.powers import exponent_of, largest_magnitude, times_power_of_two
 
 __all__ = ["quantise_scaled"]
+
+Axes: TypeAlias = tuple[int, ...]
 
 POWERS = ("floor", "ceil")
 """Rules whose scales are powers of two."""
 
 
-class Extent(NamedTuple):
-    """The axes of a blocked tensor over which a scale is shared."""
-
-    axes: tuple[int, ...]
-
-
 def quantise_scaled(values: Floats[Array, "... length"], quantiser: Quantiser) -> Floats[Array, "... length"]:
     """Values after a trip through a format with shared scales, blocks along the last axis [1].
 
-    A block that holds infinity or NaN becomes NaN, as its scale does.
+    What shares a scale with infinity or NaN becomes NaN, as the scale does.
     """
     scaling = quantiser.scaling
     assert scaling is not None
     blocks = values if scaling.block == TENSOR else values.reshape(*values.shape[:-1], -1, scaling.block)
-    extent = Extent(tuple(range(blocks.ndim)) if scaling.block == TENSOR else (blocks.ndim - 1,))
+    every = tuple(range(blocks.ndim))
+    axes = every if scaling.block == TENSOR else every[-1:]
+    found = rule_of(quantiser.element, scaling)(blocks, quantiser.element, scaling, axes)
+    most = largest_magnitude(blocks, every if scaling.tensor_scale else axes)
+    return jnp.where(jnp.isfinite(most), found, jnp.float32(jnp.nan)).reshape(values.shape)
+
+
+def rule_of(element: Element, scaling: Scaling) -> Callable[..., Floats[Array, "..."]]:
+    """How the scales are found."""
     if scaling.rule in POWERS:
-        found = by_powers(blocks, quantiser.element, scaling, extent)
-    elif isinstance(quantiser.element, Integer) and quantiser.element.zero_point:
-        found = by_zero_point(blocks, quantiser.element, scaling, extent)
-    elif scaling.rule == "mean":
-        found = by_mean(blocks, quantiser.element, scaling, extent)
-    else:
-        found = by_factor(blocks, quantiser.element, scaling, extent)
-    return found.reshape(values.shape)
+        return by_powers
+    if isinstance(element, Integer) and element.zero_point:
+        return by_zero_point
+    return by_mean if scaling.rule == "mean" else by_factor
 
 
-def largest_of(blocks: Floats[Array, "..."], extent: Extent) -> Floats[Array, "..."]:
-    """The largest magnitude of each block [1]."""
-    return jnp.max(jnp.abs(blocks), axis=extent.axes, keepdims=True)
-
-
-def by_powers(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, extent: Extent) -> Floats[Array, "..."]:
+def by_powers(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, axes: Axes) -> Floats[Array, "..."]:
     """With powers of two as scales, and microexponents where there are groups [1]."""
-    most = largest_of(blocks, extent)
-    exponent = scale_exponent(most, element, scaling)
-    poison = jnp.where(jnp.isfinite(most), jnp.float32(1.0), jnp.float32(jnp.nan))
+    exponent = scale_exponent(largest_magnitude(blocks, axes), element, scaling)
+    shape = blocks.shape
     if scaling.group:
-        grouped = blocks.reshape(*blocks.shape[:-1], -1, scaling.group)
-        own = scale_exponent(jnp.max(jnp.abs(grouped), axis=-1, keepdims=True), element, scaling)
+        blocks = blocks.reshape(*shape[:-1], -1, scaling.group)
+        own = scale_exponent(largest_magnitude(blocks, (blocks.ndim - 1,)), element, scaling)
         exponent = exponent[..., None] - jnp.clip(exponent[..., None] - own, 0, 2**scaling.group_bits - 1)
-        blocks, poison = grouped, poison[..., None]
-    return times_power_of_two(quantise_element(times_power_of_two(blocks, -exponent), element), exponent) * poison
+    scaled = quantise_element(times_power_of_two(blocks, -exponent), element)
+    return times_power_of_two(scaled, exponent).reshape(shape)
 
 
 def scale_exponent(most: Floats[Array, "..."], element: Element, scaling: Scaling) -> Int[Array, "..."]:
@@ -77,11 +72,13 @@ def scale_exponent(most: Floats[Array, "..."], element: Element, scaling: Scalin
     return jnp.clip(exponent, -kept.offset, 2**kept.exponent - 2 - kept.offset)
 
 
-def tensor_scale(blocks: Floats[Array, "..."], element: Element, scaling: Scaling) -> Floats[Array, ""]:
+def tensor_scale(blocks: Floats[Array, "..."], element: Element, scaling: Scaling) -> Floats[Array, "..."]:
     """The float32 before the scales of blocks, so that the largest of these is the largest of its format [1]."""
     if not scaling.tensor_scale:
         return jnp.float32(1.0)
-    return jnp.max(jnp.abs(blocks)) / jnp.float32(float_of(scaling.scale).largest * element.largest)
+    return largest_magnitude(blocks, tuple(range(blocks.ndim))) / jnp.float32(
+        float_of(scaling.scale).largest * element.largest
+    )
 
 
 def stored(scale: Floats[Array, "..."], scaling: Scaling) -> Floats[Array, "..."]:
@@ -89,13 +86,13 @@ def stored(scale: Floats[Array, "..."], scaling: Scaling) -> Floats[Array, "..."
     return quantise_float(scale, float_of(scaling.scale))
 
 
-def by_factor(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, extent: Extent) -> Floats[Array, "..."]:
+def by_factor(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, axes: Axes) -> Floats[Array, "..."]:
     """With the largest magnitude, or the root mean square, brought to a value of the elements [1]."""
     whole = tensor_scale(blocks, element, scaling)
     if scaling.rule == "rms":
-        wanted = jnp.sqrt(jnp.mean(jnp.square(blocks), axis=extent.axes, keepdims=True))
+        wanted = jnp.sqrt(jnp.mean(jnp.square(blocks), axis=axes, keepdims=True))
     else:
-        wanted = largest_of(blocks, extent) / jnp.float32(element.largest)
+        wanted = largest_magnitude(blocks, axes) / jnp.float32(element.largest)
     scale = stored(wanted / guarded(whole), scaling) * whole
     return quantise_element(blocks / guarded(scale), element) * scale
 
@@ -105,22 +102,20 @@ def guarded(scale: Floats[Array, "..."]) -> Floats[Array, "..."]:
     return jnp.where(scale == 0.0, jnp.float32(jnp.inf), scale)
 
 
-def by_mean(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, extent: Extent) -> Floats[Array, "..."]:
+def by_mean(blocks: Floats[Array, "..."], element: Element, scaling: Scaling, axes: Axes) -> Floats[Array, "..."]:
     """With the mean magnitude as first scale, then the factor that fits best in least squares [1]."""
-    mean = jnp.mean(jnp.abs(blocks), axis=extent.axes, keepdims=True)
+    mean = jnp.mean(jnp.abs(blocks), axis=axes, keepdims=True)
     codes = quantise_element(blocks / guarded(mean), element)
-    found = jnp.sum(blocks * codes, axis=extent.axes, keepdims=True)
-    count = jnp.sum(jnp.square(codes), axis=extent.axes, keepdims=True)
+    found = jnp.sum(blocks * codes, axis=axes, keepdims=True)
+    count = jnp.sum(jnp.square(codes), axis=axes, keepdims=True)
     return codes * stored(found / guarded(count), scaling)
 
 
-def by_zero_point(
-    blocks: Floats[Array, "..."], element: Integer, scaling: Scaling, extent: Extent
-) -> Floats[Array, "..."]:
+def by_zero_point(blocks: Floats[Array, "..."], element: Integer, scaling: Scaling, axes: Axes) -> Floats[Array, "..."]:
     """With the range from the smallest to the largest value on 2^bits levels, one of which is zero [1]."""
     top = jnp.float32(2.0**element.bits - 1.0)
-    low = jnp.minimum(jnp.min(blocks, axis=extent.axes, keepdims=True), 0.0)
-    high = jnp.maximum(jnp.max(blocks, axis=extent.axes, keepdims=True), 0.0)
+    low = jnp.minimum(jnp.min(blocks, axis=axes, keepdims=True), 0.0)
+    high = jnp.maximum(jnp.max(blocks, axis=axes, keepdims=True), 0.0)
     scale = stored((high - low) / top, scaling)
     point = jnp.round(-low / guarded(scale))
     return (jnp.clip(jnp.round(blocks / guarded(scale)) + point, 0.0, top) - point) * scale

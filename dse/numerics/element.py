@@ -27,7 +27,7 @@ __all__ = ["quantise_element", "quantise_float"]
 
 
 def quantise_element(values: Floats[Array, "..."], element: Element) -> Floats[Array, "..."]:
-    """The nearest values of an element format, NaN where the input is [1]."""
+    """The nearest values of an element format [1]. Of NaN anything may become: XLA's max and min need not keep it."""
     match element:
         case Float():
             return quantise_float(values, element)
@@ -40,7 +40,7 @@ def quantise_element(values: Floats[Array, "..."], element: Element) -> Floats[A
         case Ternary():
             return jnp.clip(jnp.round(values), -1.0, 1.0)
         case Binary():
-            return jnp.where(jnp.isnan(values), values, jnp.where(values < 0.0, -1.0, 1.0).astype(values.dtype))
+            return jnp.where(values < 0.0, -1.0, 1.0).astype(values.dtype)
         case Levels():
             return quantise_levels(values, element)
         case _:
@@ -73,4 +73,4 @@ def quantise_levels(values: Floats[Array, "..."], element: Levels) -> Floats[Arr
     found = jnp.full_like(values, element.values[0])
     for below, above in itertools.pairwise(element.values):
         found = jnp.where(values > (below + above) / 2.0, jnp.asarray(above, values.dtype), found)
-    return jnp.where(jnp.isnan(values), values, found)
+    return found

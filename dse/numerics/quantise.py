@@ -32,7 +32,7 @@ def quantise(values: Float[Array, "..."], quantiser: Quantiser) -> Float[Array, 
     given = values.astype(jnp.float32)
     scaling = quantiser.scaling
     if scaling is None:
-        return quantise_element(given, quantiser.element)
+        return jnp.where(jnp.isnan(given), given, quantise_element(given, quantiser.element))
     length = given.shape[-1] if given.ndim else 1
     if scaling.block != TENSOR and length % scaling.block:
         raise ValueError(

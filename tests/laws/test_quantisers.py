@@ -55,7 +55,7 @@ def test_order_and_sign_are_kept(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_zero_infinity_and_nan(name: str) -> None:
     element = ELEMENTS[name].element
-    top = np.float32(min(4.0 * element.largest, np.finfo(np.float32).max))
+    top = np.float32(min(4.0 * element.largest, float(np.finfo(np.float32).max)))
     zero, most, least, nan, above = through(np.float32([0.0, np.inf, -np.inf, np.nan, top]), ELEMENTS[name])
     assert zero == 0.0 or name == "binary"  # which has no zero
     assert np.isnan(nan)
@@ -67,7 +67,7 @@ def test_zero_infinity_and_nan(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, quantiser in FORMATS.items() if quantiser.scaling is not None])
 def test_a_block_is_poisoned_as_a_whole_and_alone(name: str) -> None:
-    """NaN has no scale; a block of zeros stays one; a block does not depend on its neighbours unless the tensor does."""
+    """NaN has no scale; zeros stay; a block does not depend on its neighbours unless the tensor shares a scale."""
     scaling = FORMATS[name].scaling
     assert scaling is not None
     values = samples(5)

@@ -58,7 +58,7 @@ def float32_inputs() -> np.ndarray:
 
 @pytest.mark.parametrize("name", ML_DTYPES)
 def test_floats_agree_with_ml_dtypes_bit_by_bit(name: str) -> None:
-    """Half a million float32 with NaN, infinities and subnormals; where ml_dtypes has no NaN to give, ours stays one."""
+    """Half a million float32 with NaN, infinities, subnormals; where ml_dtypes has no NaN to give, ours stays one."""
     dtype = np.dtype(np.float16) if name == "float16" else np.dtype(getattr(ml_dtypes, name))
     values = float32_inputs()
     with np.errstate(all="ignore"):
@@ -109,7 +109,7 @@ def test_all_values_of_fp4() -> None:
 
 
 def test_a_block_of_ocp_microscaling_by_hand() -> None:
-    """Largest 40: scale 2^(5 - 2) = 8 for E2M1, where 40 is 5 and a tie goes to 4; 100 is 2^4 x 6.25, saturated at 6."""
+    """Largest 40: scale 2^(5 - 2) = 8, where 40 is 5 and a tie goes to 4; 100 is 2^4 x 6.25, saturated at 6."""
     for most, scale, kept in ((40.0, 8.0, 32.0), (100.0, 16.0, 96.0)):
         values = np.zeros((1, 32), np.float32)
         values[0, :4] = most, 0.5 * scale, -0.2 * scale, 1.25 * scale
@@ -126,7 +126,7 @@ def test_a_block_of_nvfp4_by_hand() -> None:
 
 
 def test_microexponents_by_hand() -> None:
-    """MX4: largest 6 makes the shared exponent 2, so steps of 2; a pair below 4 moves down by one bit, to steps of 1."""
+    """MX4: largest 6 makes the shared exponent 2, so steps of 2; a pair below 4 moves down one bit, to steps of 1."""
     values = np.zeros((1, 16), np.float32)
     values[0, :4] = 6.0, 1.2, 3.2, 1.2
     found = np.asarray(quantise(jnp.asarray(values), quantiser("mx4")))
