@@ -1,4 +1,4 @@
-"""Elements quantised a second: `pytest tests/benchmarks/quantisers.py --benchmark-enable`, pinned to one core for its rate.
+"""Elements quantised a second: pytest tests/benchmarks/quantisers.py --benchmark-enable, on one core by taskset.
 
 Elements a second are 2^22 over the time that is shown; element formats are meant to reach 100 million a core, block
 formats 30 million.
