@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
+from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import kendalltau, spearmanr
@@ -19,7 +19,15 @@ from dse.catalogue.format_quality import LOSS, NOISE, USES, folder_of
 from dse.catalogue.locate import shipped_root
 from dse.numerics.parameters import Quantiser
 
-__all__ = ["losses_of", "measure_losses", "measure_noise", "pair_similarities", "sentence_pairs"]
+__all__ = [
+    "embedded",
+    "losses_of",
+    "measure_losses",
+    "measure_noise",
+    "pair_similarities",
+    "sentence_pairs",
+    "task_of",
+]
 
 Record = dict[str, str]
 Report = Callable[[str], None]
@@ -79,27 +87,41 @@ def losses_of(
 def measure_losses(quantisers: Mapping[str, Quantiser], report: Report = lambda _: None) -> list[Record]:
     """Losses of the sentence model in each format and use, as rows; ImportError without the extra."""
     model, pairs = sentence_model.load_model(), sentence_pairs()
-    batch = model.batch([first for _, first, _ in pairs] + [second for _, _, second in pairs])
-    exact = embedded(model, batch, Formats())
+    task = task_of(model, pairs)
+    exact = embedded(model, task, Formats())
     made = {"pairs": str(len(pairs)), **provenance(sentence_model.PACKAGE)}
     found = []
     for name, quantiser in quantisers.items():
         report(name)
-        for use, losses in losses_by_use(model, batch, exact, quantiser):
+        for use, losses in losses_by_use(model, task, exact, quantiser):
             row = {"format": name, "use": use, **{key: f"{loss:.3g}" for key, loss in losses.items()}, **made}
             found.append({column: row[column] for column in LOSS})
     return found
 
 
 def losses_by_use(
-    model: Model, batch: Batch, exact: Float[np.ndarray, "sentences width"], quantiser: Quantiser
+    model: Model, task: Task, exact: Float[np.ndarray, "sentences width"], quantiser: Quantiser
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Losses of a format in each use."""
     for use in USES:
-        yield use, losses_of(exact, embedded(model, batch, formats_of(quantiser, use)))
+        yield use, losses_of(exact, embedded(model, task, formats_of(quantiser, use)))
 
 
-def embedded(model: Model, batch: Batch, formats: Formats) -> Float[np.ndarray, "sentences width"]:
-    """Embeddings in double precision, so that small losses are not lost in sums."""
-    vectors = np.asarray(jnp.asarray(sentence_model.embed(model, batch, formats)), np.float64)
+class Task(NamedTuple):
+    """What is embedded: each sentence once, and where the first and then the second ones of all pairs are."""
+
+    batch: Batch
+    places: list[int]
+
+
+def task_of(model: Model, pairs: Sequence[tuple[float, str, str]]) -> Task:
+    """Pairs as a task."""
+    sentences = [first for _, first, _ in pairs] + [second for _, _, second in pairs]
+    place = {sentence: number for number, sentence in enumerate(dict.fromkeys(sentences))}
+    return Task(model.batch(list(place)), [place[sentence] for sentence in sentences])
+
+
+def embedded(model: Model, task: Task, formats: Formats) -> Float[np.ndarray, "sentences width"]:
+    """Embeddings of the first, then the second ones, in double precision so that small losses are not lost in sums."""
+    vectors = np.asarray(sentence_model.embed(model, task.batch, formats), np.float64)[task.places]
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

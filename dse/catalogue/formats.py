@@ -11,6 +11,7 @@ from dse.catalogue.errors import CatalogueError, Problem, listed
 from dse.catalogue.read import Entry
 from dse.catalogue.schema_format import QuantiserTable
 from dse.numerics.parameters import (
+    ROW,
     TENSOR,
     Binary,
     Element,
@@ -50,7 +51,7 @@ POSSIBLE: dict[str, tuple[str, ...]] = {
 }
 """Element -> the further keys that it may have."""
 
-SHARED = ("block", "rule", "scale", "tensor_scale", "group", "group_bits")
+SHARED = ("block", "per_row", "rule", "scale", "tensor_scale", "group", "group_bits")
 """Keys of the scales that elements share."""
 
 LARGEST_HALF = 65504.0
@@ -112,7 +113,7 @@ def table_of(entry: Entry) -> QuantiserTable:
 def scaling_of(entry: Entry) -> Scaling:
     """The scales that the elements of a file share."""
     return Scaling(
-        block=given(entry, "block", TENSOR),
+        block=ROW if given(entry, "per_row", False) else given(entry, "block", TENSOR),
         rule=given(entry, "rule", ""),
         scale=given(entry, "scale", ""),
         tensor_scale=given(entry, "tensor_scale", False),
@@ -167,10 +168,12 @@ def scale_faults(entry: Entry) -> Iterator[Problem]:
 def group_faults(entry: Entry) -> Iterator[Problem]:
     """Groups of microexponents that do not divide their blocks, or stand beside scales that are no powers of two."""
     scaling, file = scaling_of(entry), str(entry.path)
+    if scaling.block == ROW and "quantiser.block" in entry.values:
+        yield Problem("stands beside block", file, "quantiser.per_row", way_out="a scale is of a block or of a row")
     if bool(scaling.group) != bool(scaling.group_bits):
         absent = "group" if scaling.group_bits else "group_bits"
         yield Problem("missing", file, f"quantiser.{absent}", way_out="give both group and group_bits, or neither")
-    elif scaling.group and (scaling.block == TENSOR or scaling.block % scaling.group):
+    elif scaling.group and (scaling.block <= 0 or scaling.block % scaling.group):
         way_out = "give a block that is a multiple of group"
         yield Problem(
             "does not divide the block", file, "quantiser.group", f"{scaling.group} of {scaling.block}", way_out

@@ -28,8 +28,8 @@ def whole(low: int, high: int) -> Spec:
 class QuantiserTable(Table):
     """What a value becomes in the format; see dse.numerics.parameters for what each word means.
 
-    width: bits of an integer or a posit; block: elements that share a scale, the whole tensor where it is absent and
-    there is a scale.
+    width: bits of an integer or a posit; block: elements that share a scale; per_row: all of the last axis do; the whole
+    tensor where neither is there and a scale is.
     """
 
     element: Annotated[Figure, name_of("", ELEMENTS)]
@@ -46,6 +46,7 @@ class QuantiserTable(Table):
     digits: Annotated[Figure, whole(1, 5)] | None = None
     levels: list[float] = Field(default_factory=list)
     block: Annotated[Figure, whole(1, LONGEST_BLOCK)] | None = None
+    per_row: Flag | None = None
     rule: Annotated[Figure, name_of("", RULES)] | None = None
     scale: Annotated[Figure, name_of("")] | None = None
     tensor_scale: Flag | None = None

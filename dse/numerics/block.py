@@ -11,7 +11,7 @@ from jaxtyping import Float as Floats
 from jaxtyping import Int
 
 from dse.numerics.element import quantise_element, quantise_float
-from dse.numerics.parameters import TENSOR, Element, Integer, Quantiser, Scaling, float_of
+from dse.numerics.parameters import ROW, TENSOR, Element, Integer, Quantiser, Scaling, float_of
 from dse.numerics.powers import exponent_of, largest_magnitude, times_power_of_two
 
 __all__ = ["quantise_scaled"]
@@ -29,7 +29,7 @@ def quantise_scaled(values: Floats[Array, "... length"], quantiser: Quantiser) -
     """
     scaling = quantiser.scaling
     assert scaling is not None
-    blocks = values if scaling.block == TENSOR else values.reshape(*values.shape[:-1], -1, scaling.block)
+    blocks = values if scaling.block in (TENSOR, ROW) else values.reshape(*values.shape[:-1], -1, scaling.block)
     every = tuple(range(blocks.ndim))
     axes = every if scaling.block == TENSOR else every[-1:]
     found = rule_of(quantiser.element, scaling)(blocks, quantiser.element, scaling, axes)

@@ -21,8 +21,8 @@ __all__ = [
     "float_of",
 ]
 
-TENSOR = 0
-"""Block of a scale that the whole tensor shares."""
+TENSOR, ROW = 0, -1
+"""Blocks of a scale that the whole tensor shares, or all of its last axis."""
 
 WIDE_EXPONENT = 8
 """Bits of the exponent of float32, in which everything is computed."""
@@ -253,7 +253,7 @@ def float_of(name: str) -> Float:
 class Scaling:
     """How elements share scales.
 
-    block: elements that share one, 0 for the whole tensor; rule: how a block gets its scale: `absmax` its largest
+    block: elements that share one, TENSOR or ROW; rule: how a block gets its scale: `absmax` its largest
     magnitude becomes the largest value, `floor` the power of two of the OCP rules, `ceil` the power of two that
     saturates nothing, `mean` its mean magnitude, replaced by the best factor once the elements are known, `rms` its
     root mean square; scale: the float it is kept in, such as e8m0, e4m3 or e8m23; tensor_scale: whether a float32 for
@@ -284,13 +284,13 @@ class Quantiser:
 
 
 def bits_per_element(quantiser: Quantiser) -> float:
-    """Bits of one element with its share of scales and zero points; those of whole tensors are not counted [bits].
+    """Bits of one element with its share of scales and zero points; those of rows and tensors are not counted [bits].
 
     >>> bits_per_element(Quantiser(Float(2, 1), Scaling(16, "absmax", "e4m3", tensor_scale=True)))
     4.5
     """
     bits, scaling, element = quantiser.element.stored_bits, quantiser.scaling, quantiser.element
-    if scaling is None or scaling.block == TENSOR:
+    if scaling is None or scaling.block in (TENSOR, ROW):
         return bits
     point = element.bits if isinstance(element, Integer) and element.zero_point else 0
     shift = scaling.group_bits / scaling.group if scaling.group else 0.0

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from dse.numerics.block import quantise_scaled
 from dse.numerics.element import quantise_element
-from dse.numerics.parameters import TENSOR, Quantiser
+from dse.numerics.parameters import ROW, TENSOR, Quantiser
 from dse.runtime import configure
 
 configure()  # logarithms are rounded in float64
@@ -34,7 +34,7 @@ def quantise(values: Float[Array, "..."], quantiser: Quantiser) -> Float[Array, 
     if scaling is None:
         return jnp.where(jnp.isnan(given), given, quantise_element(given, quantiser.element))
     length = given.shape[-1] if given.ndim else 1
-    if scaling.block != TENSOR and length % scaling.block:
+    if scaling.block not in (TENSOR, ROW) and length % scaling.block:
         raise ValueError(
             f"the block size must divide the last axis, got {scaling.block} and {length}; "
             "pad the axis, or choose a block that divides it"

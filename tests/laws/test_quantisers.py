@@ -46,9 +46,9 @@ def test_order_and_sign_are_kept(name: str) -> None:
     for quantiser in (ELEMENTS[name], FORMATS[name]):
         values = np.sort(samples(3), axis=-1)
         found = through(values, quantiser)
-        block = quantiser.scaling.block if quantiser.scaling is not None and quantiser.scaling.block else WIDTH
-        group = quantiser.scaling.group if quantiser.scaling is not None and quantiser.scaling.group else block
-        assert (np.diff(found.reshape(-1, group), axis=-1) >= 0.0).all()
+        scaling = quantiser.scaling
+        group = max(scaling.group or scaling.block, 0) if scaling is not None else 0
+        assert (np.diff(found.reshape(-1, group or WIDTH), axis=-1) >= 0.0).all()
         assert ((found == 0.0) | (np.sign(found) == np.sign(values)) | (values == 0.0)).all()
 
 
@@ -73,7 +73,7 @@ def test_a_block_is_poisoned_as_a_whole_and_alone(name: str) -> None:
     values = samples(5)
     values[1, 0] = np.nan
     found = through(values, FORMATS[name])
-    assert np.isnan(found[1, : scaling.block or WIDTH]).all()
+    assert np.isnan(found[1, : max(scaling.block, 0) or WIDTH]).all()
     assert not np.isnan(found[2:]).any() or scaling.tensor_scale or not scaling.block
     assert (through(np.zeros_like(values), FORMATS[name]) == 0.0).all()
     if scaling.block and not scaling.tensor_scale:
