@@ -100,14 +100,13 @@ def element_of(entry: Entry) -> Element:
         case "binary":
             return Binary()
         case _:
-            return Levels(tuple(table_of(entry).levels))
+            return Levels(levels_of(entry))
 
 
-def table_of(entry: Entry) -> QuantiserTable:
-    """The table of the quantiser as it stands in the file."""
+def levels_of(entry: Entry) -> tuple[float, ...]:
+    """The listed levels of a file, none where there are none or the file is a draft [1]."""
     table = getattr(entry.document, "quantiser", None)
-    assert isinstance(table, QuantiserTable)
-    return table
+    return tuple(table.levels) if isinstance(table, QuantiserTable) else ()
 
 
 def scaling_of(entry: Entry) -> Scaling:
@@ -124,7 +123,7 @@ def scaling_of(entry: Entry) -> Scaling:
 
 def format_faults(entry: Entry) -> Iterator[Problem]:
     """What is wrong with the quantiser of a format, and with its bits beside it."""
-    if any(entry.is_broken(f"quantiser.{key}") for key in QuantiserTable.model_fields) or entry.is_broken("quantiser"):
+    if entry.is_broken("quantiser") or (entry.broken and given(entry, "element", "") == "levels"):
         return
     faults = [*key_faults(entry), *scale_faults(entry)]
     yield from faults
@@ -136,7 +135,7 @@ def key_faults(entry: Entry) -> Iterator[Problem]:
     """Keys that the element lacks, or that mean nothing to it."""
     element, file = given(entry, "element", ""), str(entry.path)
     stated = [key for key in QuantiserTable.model_fields if f"quantiser.{key}" in entry.values]
-    stated += ["levels"] if table_of(entry).levels else []
+    stated += ["levels"] if levels_of(entry) else []
     for key in NEEDED[element]:
         if key not in stated:
             yield Problem("missing", file, f"quantiser.{key}", way_out=f"element = {element!r} needs it")
@@ -193,7 +192,7 @@ def element_faults(entry: Entry) -> list[Problem]:
         quantiser = described(entry)
     except ValueError as error:
         return [Problem(str(error), str(entry.path), "quantiser")]
-    levels = table_of(entry).levels
+    levels = levels_of(entry)
     if any(below >= above for below, above in itertools.pairwise(levels)) or len(levels) == 1:
         return [Problem("must be two or more rising numbers", str(entry.path), "quantiser.levels", str(levels))]
     scaling = quantiser.scaling

@@ -28,8 +28,8 @@ def whole(low: int, high: int) -> Spec:
 class QuantiserTable(Table):
     """What a value becomes in the format; see dse.numerics.parameters for what each word means.
 
-    width: bits of an integer or a posit; block: elements that share a scale; per_row: all of the last axis do; the whole
-    tensor where neither is there and a scale is.
+    width: bits of an integer or a posit; block: elements that share a scale; per_row: all of the last axis do; the
+    whole tensor where neither is there and a scale is.
     """
 
     element: Annotated[Figure, name_of("", ELEMENTS)]

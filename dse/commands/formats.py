@@ -11,22 +11,27 @@ import typer
 from dse.commands.options import CatalogueOption, JsonOption, print_json, print_table, print_wrapped, say
 
 if TYPE_CHECKING:
+    from typer import Context
+
     from dse.catalogue import Catalogue
     from dse.numerics.parameters import Quantiser
 
 __all__ = ["add_to"]
 
+if not TYPE_CHECKING:
+    Context = typer.Context.__base__  # what typer hands over is of the class that its own name for it derives from
+
 formats = typer.Typer(invoke_without_command=True, help="Number formats: bits, silicon, noise and measured loss.")
 
 
 @formats.callback()
-def table_command(context: typer.Context, catalogue: CatalogueOption = None, as_json: JsonOption = False) -> None:
+def table_command(context: Context, catalogue: CatalogueOption = None, as_json: JsonOption = False) -> None:
     """Every number format: bits with scales, noise, loss of a real transformer, silicon, published losses."""
     if context.invoked_subcommand is not None:
         return
     from dse.analysis.sentence_model import INSTALL, installed
     from dse.catalogue import open_catalogue
-    from dse.reporting.formats import format_json, format_rows, format_table, measured_text, published_table
+    from dse.reporting.formats import LEGEND, format_json, format_rows, format_table, measured_text, published_table
 
     rows = format_rows(open_catalogue(catalogue))
     if as_json:
@@ -35,6 +40,7 @@ def table_command(context: typer.Context, catalogue: CatalogueOption = None, as_
         )
         return
     print_table(format_table(rows))
+    print_wrapped(LEGEND)
     say()
     print_table(published_table(rows))
     say()

@@ -15,9 +15,17 @@ from dse.catalogue.format_quality import Change, FormatQuality, qualities
 from dse.reporting.summary import finite
 from dse.sources import Cited
 
-__all__ = ["FormatRow", "format_json", "format_rows", "format_table", "measured_text", "published_table"]
+__all__ = ["LEGEND", "FormatRow", "format_json", "format_rows", "format_table", "measured_text", "published_table"]
 
 PERCENT = 100.0
+LETTERS = {"weights": "W", "activations": "A", "kv_cache": "KV"}
+
+LEGEND = (
+    "bits: of an element with its scales. QSNR: signal over noise on Gaussian values, and on the worst of five kinds. "
+    "loss: of the rank correlation of sentence similarities, weights alone or every operand in the format; cosine: of "
+    "the embeddings. energy, area: of a multiply-accumulate."
+)
+
 LEAST_LOSS = 1e-6
 """Below this a loss is rounding of the model itself [1]."""
 
@@ -84,16 +92,17 @@ def loss_text(loss: float) -> str:
 
 def worst_kind(quality: FormatQuality) -> str:
     """The kind of values that suits a format least, where it matters."""
-    return min(quality.noise, key=lambda kind: quality.noise[kind], default="") if quality.gaussian < math.inf else ""
+    kind = min(quality.noise, key=lambda name: quality.noise[name], default="")
+    return kind.partition("-")[0] if quality.gaussian < math.inf else ""
 
 
 def format_table(rows: Sequence[FormatRow]) -> Table:
     """All formats for a person, one a line."""
-    table = Table(box=None)
-    headings = ("format", "bits", "QSNR dB\nGaussian", "worst", "on", "weights\nrank loss %", "all\nrank loss %",
-                "all\ncosine loss %", "MAC energy\n/ bf16", "MAC area\n/ bf16")  # fmt: skip
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    headings = ("format", "bits", "QSNR\ndB", "worst\ndB", "on", "loss %\nweights", "loss %\nall", "cosine\n% all",
+                "energy\n/ bf16", "area\n/ bf16")  # fmt: skip
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("format", "on") else "right")
+        table.add_column(heading, justify="left" if heading in ("format", "on") else "right", no_wrap=True)
     for row in rows:
         quality = row.quality
         table.add_row(
@@ -112,8 +121,8 @@ def format_table(rows: Sequence[FormatRow]) -> Table:
 
 
 def uses_text(change: Change) -> str:
-    """Which tensors are in which format, as 'weights int4, kv_cache int4'."""
-    return ", ".join(f"{use} {name}" for use, name in change.uses.items())
+    """Which tensors are in which format, as 'W int4, KV int4'."""
+    return ", ".join(f"{LETTERS[use]} {name}" for use, name in change.uses.items())
 
 
 def published_table(rows: Iterable[FormatRow]) -> Table:
@@ -121,7 +130,11 @@ def published_table(rows: Iterable[FormatRow]) -> Table:
     groups: dict[tuple[str, str, str], list[Change]] = defaultdict(list)
     for change in distinct(rows):
         groups[uses_text(change), change.benchmark, change.unit].append(change)
-    table = Table(box=None, title="published, on large models (positive: worse)", title_justify="left")
+    table = Table(
+        box=None,
+        title="published, on large models (W weights, A activations, KV cache; + is worse)",
+        title_justify="left",
+    )
     for heading in ("formats", "benchmark", "loss", "rows", "sources"):
         table.add_column(heading, justify="right" if heading in ("loss", "rows") else "left")
     for (uses, benchmark, unit), changes in groups.items():
