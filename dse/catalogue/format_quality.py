@@ -181,6 +181,5 @@ def store(root: Path, file: str, rows: Sequence[Record]) -> Path:
     writer = csv.DictWriter(text, FILES[file], lineterminator="\n")
     writer.writeheader()
     writer.writerows(sorted([*kept, *rows], key=lambda row: row["format"]))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())
     return path

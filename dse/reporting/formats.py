@@ -74,7 +74,7 @@ def format_json(row: FormatRow) -> dict[str, Any]:
             "mac_area_ratio": ranged(row.area),
             "qsnr_db": {**quality.noise, "worst": quality.worst},
             "loss": quality.losses,
-            "published": [asdict(change) for change in quality.published],
+            "published": [{**asdict(change), "loss": change.loss} for change in quality.published],
             "measured_by": quality.provenance,
         }
     )
