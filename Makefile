@@ -27,7 +27,7 @@ test-slow: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/dse bench
-	$(BIN)/python -m pytest tests/benchmarks/speed.py --benchmark-enable
+	$(BIN)/python -m pytest tests/benchmarks/speed.py tests/benchmarks/quantisers.py --benchmark-enable
 
 clean:
 	rm -rf $(VENV) build dist results

@@ -12,6 +12,7 @@ from dse.commands import (
     catalogue,
     cost,
     evaluate,
+    formats,
     reports,
     sensitivity,
     silicon,
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 catalogue.add_to(app)
 evaluate.add_to(app)
+formats.add_to(app)
 silicon.add_to(app)
 sensitivity.add_to(app)
 cost.add_to(app)

@@ -19,9 +19,15 @@ FILE_LINES, FUNCTION_LINES = 400, 60
 # the physics: it fills the dataclasses and knows no formula.
 ROOMS = {
     "ground": ("dse", "dse.units", "dse.sources", "dse.runtime", "dse.arrays"),
-    "arrays": ("dse.assumptions", "dse.hardware.chip", "dse.workload.transformer", "dse.workload.traffic"),
+    "arrays": (
+        "dse.assumptions",
+        "dse.hardware.chip",
+        "dse.workload.transformer",
+        "dse.workload.traffic",
+        "dse.numerics.parameters",
+    ),
     "catalogue": ("dse.catalogue",),
-    "physics": ("dse.hardware", "dse.workload", "dse.timing", "dse.economics"),
+    "physics": ("dse.hardware", "dse.numerics", "dse.workload", "dse.timing", "dse.economics"),
     "evaluate": ("dse.evaluate",),
     "mapping": ("dse.best_mapping",),
     "search and analysis": ("dse.search", "dse.analysis"),

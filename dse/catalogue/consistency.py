@@ -10,6 +10,7 @@ from pathlib import Path
 from dse import units
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.formats import format_faults
 from dse.catalogue.making import Names, fixed_number, place_of, possible, silicon_faults
 from dse.catalogue.read import Entry, draft_entry, read_text
 from dse.catalogue.schema import SpaceDocument, SpaceTable, spec_of
@@ -59,7 +60,7 @@ def faults_of(entry: Entry, names: Names) -> list[Problem]:
         return list(transformer_faults(entry))
     if entry.kind == "portfolio":
         return list(portfolio_faults(entry, names))
-    return []
+    return list(format_faults(entry)) if entry.kind == "format" else []
 
 
 def name_faults(entry: Entry, names: Names) -> Iterator[Problem]:

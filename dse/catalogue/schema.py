@@ -9,11 +9,12 @@ from pydantic import BaseModel
 from dse.catalogue.declarations import Document
 from dse.catalogue.fields import Spec
 from dse.catalogue.schema_chip import ChipDocument, SpaceDocument, SpaceTable
+from dse.catalogue.schema_format import FormatDocument
 from dse.catalogue.schema_model import TrafficDocument, TransformerDocument
 from dse.catalogue.schema_portfolio import PortfolioDocument
 from dse.catalogue.schema_report import ReportDocument
 from dse.catalogue.schema_software import CalibrationDocument, SoftwareDocument
-from dse.catalogue.schema_technology import EconomicsDocument, FormatDocument, TechnologyDocument
+from dse.catalogue.schema_technology import EconomicsDocument, TechnologyDocument
 
 __all__ = [
     "KINDS",

@@ -304,14 +304,3 @@ class EconomicsDocument(Document):
     serving: ServingTable | None = None
     buyer: dict[str, BuyerEntry] = Field(default_factory=dict)
     margin: dict[str, MarginEntry] = Field(default_factory=dict)
-
-
-class FormatDocument(Document):
-    """A number format; ratios against a bf16 multiplication with fp32 accumulation on the same node."""
-
-    title: Words
-    family: str = ""
-    bits: Annotated[Figure, Spec(high=64, above=True)]
-    mac_energy_ratio: Positive
-    mac_area_ratio: Positive
-    multiplies: Flag

@@ -1,0 +1,1 @@
+"""Number formats: what a value becomes when it is stored in one."""
