@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
 from dse.search.redesign import Effort, redesign
 
-__all__ = ["Bought", "bought_by", "in_format", "in_one_format"]
+__all__ = ["USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
 
 RATES = "matrix.rates."
 USES = ("numerics.weights", "numerics.activations", "numerics.kv_cache")
@@ -34,7 +34,7 @@ class Bought:
     tried: int
 
 
-def in_one_format(columns: dict[str, Column], names: np.ndarray) -> dict[str, Column]:
+def in_one_format(columns: Mapping[str, Column], names: Column) -> dict[str, Column]:
     """Designs that multiply one format each (designs,), and keep weights, activations and cache in it."""
     rest = {path: value for path, value in columns.items() if not path.startswith(RATES)}
     return rest | dict.fromkeys(("matrix.native", *USES), names)

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from dse.catalogue.declarations import Document, Table, Words, name_of
 from dse.catalogue.errors import FieldError, Problem
 from dse.catalogue.fields import Figure
 
-__all__ = ["MoneyTable", "ReportDocument", "SiliconTable", "StudyTable", "ValidationTable"]
+__all__ = [
+    "FormatsTable",
+    "LogarithmicTable",
+    "MoneyTable",
+    "ReportDocument",
+    "SearchTable",
+    "SiliconTable",
+    "StudyTable",
+    "ValidationTable",
+    "WeightsTable",
+]
+
+
+def ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Bounds of which the second is the larger; FieldError else."""
+    if bounds[0] >= bounds[1]:
+        raise FieldError(Problem("the second must be larger than the first", value=f"{bounds[0]:g}, {bounds[1]:g}"))
+    return bounds
 
 
 class StudyTable(Table):
@@ -52,19 +69,74 @@ class SiliconTable(Table):
     chips: Literal["all"]
 
 
+Names = Annotated[tuple[Words, ...], Field(min_length=1)]
+Bounds = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(ascending)]
+
+
+class SearchTable(Table):
+    """How hard a space is searched: random designs at the start, rounds, children of all variants together in a round [1]."""
+
+    designs: Annotated[int, Field(ge=8, le=10_000)]
+    rounds: Annotated[int, Field(ge=0, le=10_000)]
+    children: Annotated[int, Field(ge=1, le=10_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class LogarithmicTable(Table):
+    """A logarithmic format with unknown figures against rivals on the die, package and memory of a chip.
+
+    format: the one whose file bounds energy and widths; known: one whose figures are in the literature; area_ratio: of
+    a multiply-accumulate over bf16 [1], bits: of an element, from and to.
+    """
+
+    format: Words
+    chip: Words
+    model: Words
+    traffics: Names
+    price_basis: Words
+    known: Words
+    rivals: Names
+    area_ratio: Bounds
+    bits: Bounds
+
+
+class WeightsTable(Table):
+    """A space re-designed for each format of the weights, with activations in the first format and in the others."""
+
+    space: Words
+    weights: Names
+    activations: Names
+
+
+class FormatsTable(Table):
+    """What number formats cost, lose and buy.
+
+    spaces: in which the best chip of each format is looked for; baseline: the format that others are held against;
+    largest_loss: of the sentence model, that the answers are held to [1].
+    """
+
+    spaces: Names
+    baseline: Words
+    largest_loss: PositiveFloat
+    search: SearchTable
+    logarithmic: LogarithmicTable
+    weights: WeightsTable
+
+
 class ReportDocument(Document):
-    """How a committed result is made again: by a study, a validation, published money, or by looking at silicon."""
+    """How a committed result is made again: by a study, a validation, published money, silicon, or number formats."""
 
     title: Words
     study: StudyTable | None = None
     validation: ValidationTable | None = None
     money: MoneyTable | None = None
     silicon: SiliconTable | None = None
+    formats: FormatsTable | None = None
 
     @model_validator(mode="after")
     def one_way(self) -> ReportDocument:
         """Exactly one of the tables that say how."""
-        ways = ("study", "validation", "money", "silicon")
+        ways = ("study", "validation", "money", "silicon", "formats")
         given = [name for name in ways if getattr(self, name) is not None]
         if len(given) != 1:
             value = " and ".join(f"[{name}]" for name in given) or "none"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import CatalogueOption, JsonOption, print_json, say
+from dse.commands.options import CatalogueOption, JsonOption, print_json, print_wrapped, say
 from dse.commands.studies import run_recipe
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.catalogue.schema_report import MoneyTable, ValidationTable
+    from dse.catalogue.schema_report import FormatsTable, MoneyTable, ValidationTable
 
 __all__ = ["add_to"]
 
@@ -36,10 +36,13 @@ def report_command(
     folder = output or Path("results") / entry.name
     table: ValidationTable | None = getattr(entry.document, "validation")  # noqa: B009
     money: MoneyTable | None = getattr(entry.document, "money")  # noqa: B009
+    formats: FormatsTable | None = getattr(entry.document, "formats")  # noqa: B009
     if table is not None:
         run_validation(found, entry.path, table, folder, as_json)
     elif money is not None:
         run_money(found, entry.path, money, folder, as_json)
+    elif formats is not None:
+        run_formats(found, formats, folder, as_json)
     else:
         run_silicon(found, folder, as_json)
 
@@ -94,6 +97,25 @@ def run_silicon(catalogue: Catalogue, folder: Path, as_json: bool) -> None:
     for one in scores(examined):
         errors = f"median error {100.0 * one.median:.1f} %, largest {100.0 * one.largest:.0f} %, bias {one.bias:.2f}"
         say(f"{one.group}: {one.count}, {errors}")
+    for path in made:
+        say(f"file: {path}")
+
+
+def run_formats(catalogue: Catalogue, plan: FormatsTable, folder: Path, as_json: bool) -> None:
+    """Number formats: tables, answers in sentences, figures and a page in a folder."""
+    from dse.reporting.format_answers import answers_of, sentences_of
+    from dse.reporting.format_report import format_tables, write_formats
+    from dse.reporting.summary import finite
+
+    tables = format_tables(catalogue, plan)
+    made = write_formats(folder, catalogue, plan, tables)
+    answers = answers_of(tables, plan)
+    sentences = sentences_of(answers, plan)
+    if as_json:
+        print_json({"files": [str(path) for path in made], "answers": finite(answers), "sentences": sentences})
+        return
+    for sentence in sentences:
+        print_wrapped(sentence)
     for path in made:
         say(f"file: {path}")
 

@@ -22,7 +22,7 @@ from dse.catalogue.library import Column
 from dse.catalogue.space import Space, activate
 from dse.hardware.chip import Chip
 
-__all__ = ["Effort", "Redesigned", "redesign"]
+__all__ = ["Columns", "Effort", "Redesigned", "redesign"]
 
 Columns = dict[str, Column]
 Maker = Callable[[Columns, np.ndarray], Chip]
@@ -34,17 +34,18 @@ MIXED = 0.3
 """Chance that a child has a field from its second parent [1]."""
 CHANGED = 2.0
 """Fields of a child that are changed, on average [1]."""
-WIDTH = 0.2
-"""Standard deviation of a change, of the whole range of a field [1]."""
+WIDTHS = (0.02, 0.4)
+"""Standard deviation of the changes of a child, anywhere between these, of the whole range of a field [1]."""
 PASSED_ON = 0.15
 """Share of the children that are the best design of another variant [1]."""
-CHECKED = 1
-"""Designs of each variant whose best mapping is looked for in the whole lattice after every round [1]."""
+CHECKED, BETWEEN = 1, 3
+"""Designs of each variant whose best mapping is looked for in the whole lattice, and rounds from one look to the next
+[1]."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard is searched: random designs at the start, rounds, children of each variant in a round, seed [1]."""
+    """How hard is searched: random designs at the start, rounds, children of all variants in a round, seed [1]."""
 
     designs: int
     rounds: int
@@ -106,9 +107,11 @@ def redesign(space: Space, job: Job, make: Maker, variants: int, effort: Effort)
     first = search.generator.random((effort.designs, len(space.free)))
     search.score(first, np.arange(effort.designs) % variants, everywhere=True)
     families = joined(search, None, np.broadcast_to(first, (variants, *first.shape)))
-    for _ in range(effort.rounds):
-        check(search, families)
-        families = joined(search, families, children_of(families.genes, effort.children, search.generator))
+    each = max(1, round(effort.children / variants))
+    for turn in range(effort.rounds):
+        if turn % BETWEEN == 0:
+            check(search, families)
+        families = joined(search, families, children_of(families.genes, each, search.generator))
     check(search, families)
     winners = families.genes[:, 0]
     families = joined(search, families, np.broadcast_to(winners, (variants, *winners.shape)))
@@ -146,7 +149,8 @@ def children_of(families: Float[np.ndarray, "variants kept fields"], count: int,
     shape = (variants, count, fields)
     children = np.where(generator.random(shape) < MIXED, second, first)
     changed = generator.random(shape) < CHANGED / fields
-    moved = children + np.where(changed, WIDTH * generator.standard_normal(shape), 0.0)
+    widths = np.exp(generator.uniform(*np.log(WIDTHS), (variants, count, 1)))
+    moved = children + np.where(changed, widths * generator.standard_normal(shape), 0.0)
     children = np.clip(moved, 0.0, 1.0)
     guests = families[generator.integers(0, variants, (variants, count)), 0]
     return np.where(generator.random((variants, count, 1)) < PASSED_ON, guests, children)
