@@ -113,7 +113,7 @@ def filled(chips: Chip, area: float, job: Job) -> Chip:
 def with_format(chips: Chip, points: Float[np.ndarray, "points 3"], native: float) -> Chip:
     """Chips in each of the formats, leaves (points x chips,).
 
-    points: area and energy of a multiply-accumulate over bf16 [1], bits; native: area that the arrays are sized for [1].
+    points: area and energy of a multiply-accumulate over bf16 [1], bits; native: area that arrays are sized for [1].
     """
     count = len(np.atleast_1d(chips.matrix.units))
     area, energy, bits = (np.repeat(column, count) for column in np.asarray(points).T)
@@ -181,7 +181,7 @@ def region(
     points = np.column_stack([grid[2].ravel(), grid[0].ravel(), grid[1].ravel()])
     values, _ = tokens_per_dollar(chip, job, np.concatenate([points, np.array(list(named.values()))]))
     known = {
-        name: (*map(float, figures), float(value))
+        name: (float(figures[0]), float(figures[1]), float(figures[2]), float(value))
         for (name, figures), value in zip(named.items(), values[len(points) :], strict=True)
     }
     return Region(job.traffic, area, energy, bits, values[: len(points)].reshape(grid[0].shape), known)
@@ -196,8 +196,8 @@ def equally_accurate(found: Sequence[Logarithm], level: float) -> Logarithm | No
 def last_above(places: np.ndarray, ratios: np.ndarray) -> float:
     """How far from the first place on the ratios stay at 1 or above; nan where they begin below it.
 
-    >>> last_above(np.array([4.0, 6.0, 8.0]), np.array([4.0, 1.0, 0.5])), last_above(np.array([4.0, 6.0]), np.array([3.0, 2.0]))
-    (6.0, 6.0)
+    >>> last_above(np.array([4.0, 6.0, 8.0]), np.array([4.0, 2.0, 0.5]))
+    7.0
     """
     logs = np.log(ratios)
     if logs[0] < 0.0:

@@ -33,9 +33,7 @@ class Widths:
     tried: int
 
 
-def pairs_of(
-    catalogue: Catalogue, weights: Sequence[str], activations: Sequence[str]
-) -> tuple[tuple[str, str], ...]:
+def pairs_of(catalogue: Catalogue, weights: Sequence[str], activations: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Weights with the first format of activations, and with the others where the weights are not much wider.
 
     Products are taken in the wider of the two: narrow activations beside wide weights would save nothing but bytes.

@@ -74,7 +74,7 @@ Bounds = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(ascending
 
 
 class SearchTable(Table):
-    """How hard a space is searched: random designs at the start, rounds, children of all variants together in a round [1]."""
+    """How hard a space is searched: random designs at the start, rounds, children of all variants in a round [1]."""
 
     designs: Annotated[int, Field(ge=8, le=10_000)]
     rounds: Annotated[int, Field(ge=0, le=10_000)]

@@ -5,21 +5,23 @@ Both are made from the tables of the report alone, so that anyone who has these 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from dse.analysis.logarithmic import last_above
 from dse.catalogue.schema_report import FormatsTable
 from dse.reporting.format_tables import FREE, Row
-from dse.reporting.text import significant, spoken
+from dse.reporting.text import spoken
 
-__all__ = ["Tables", "answers_of", "ratio_grid", "sentences_of"]
+__all__ = ["Answers", "Tables", "answers_of", "base_value", "number", "ratio_grid", "sentences_of"]
 
 Tables = Mapping[str, Sequence[Row]]
 """Rows by the name of their table: quality, tokens, region, logarithms, weights."""
 Answers = dict[str, float]
-BUSY = {"matrix": "the matrix units", "memory": "main memory", "fixed": "fixed times", "communication": "links"}
+BUSY = {"matrix": "matrix units", "memory": "main memory", "fixed": "fixed times", "communication": "links"}
+FIGURES = ("area_ratio", "energy_ratio", "bits")
+PERCENT = 100.0
 
 
 def number(row: Row, column: str) -> float:
@@ -65,7 +67,7 @@ def logarithmic_answers(tables: Tables, plan: FormatsTable) -> Answers:
     quality = {row["format"]: row for row in tables["quality"]}
     named = {(row["traffic"], row["format"]): row for row in tables["region"] if row["format"] != FREE}
     own = named[asked.traffics[0], asked.format]
-    found["area"], found["energy"] = number(own, "area_ratio"), number(own, "energy_ratio")
+    found["area"], found["energy"], found["own_bits"] = (number(own, name) for name in FIGURES)
     for rival in asked.rivals:
         level = number(quality[rival], "worst_qsnr_db")
         bits = narrowest(tables["logarithms"], level)
@@ -103,14 +105,21 @@ def weight_answers(rows: Sequence[Row], plan: FormatsTable) -> Answers:
     return found
 
 
-def each(answers: Answers, what: str, rival: str, plan: FormatsTable, end: float | None = None) -> str:
-    """A number for each traffic in words: '1.2 (chat), 1.3 (batch)'; end: where the search for it ended."""
-    texts = []
-    for traffic in plan.logarithmic.traffics:
-        value = answers[f"{what}.{rival}.{traffic}"]
-        text = "none" if np.isnan(value) else f"any up to {significant(value, 2)}" if end and np.isclose(value, end) else f"{value:.2f}"
-        texts.append(f"{text} ({traffic})")
-    return spoken(texts)
+def each(answers: Answers, what: str, rival: str, plan: FormatsTable) -> str:
+    """A number for each traffic that has one: '1.20 (chat) and 1.30 (batch)'."""
+    values = {traffic: answers[f"{what}.{rival}.{traffic}"] for traffic in plan.logarithmic.traffics}
+    return spoken([f"{value:.2f} ({traffic})" for traffic, value in values.items() if np.isfinite(value)])
+
+
+def conditions(answers: Answers, rival: str, plan: FormatsTable) -> str:
+    """Below which area of a multiply-accumulate a logarithmic chip as accurate as its rival wins, and where nowhere."""
+    what, asked = "area_at_equal_accuracy", plan.logarithmic
+    never = [traffic for traffic in asked.traffics if np.isnan(answers[f"{what}.{rival}.{traffic}"])]
+    own = f"the {rival} one taking {answers[f'area.{rival}']:.2f}"
+    if len(never) == len(asked.traffics):
+        return f"wins nowhere between {asked.area_ratio[0]:g} and {asked.area_ratio[1]:g} of a bf16 one, {own}"
+    nowhere = f" (nowhere in {spoken(never)})" if never else ""
+    return f"wins where its own takes less than {each(answers, what, rival, plan)} of a bf16 one{nowhere}, {own}"
 
 
 def extremes(answers: Answers, rival: str, plan: FormatsTable) -> str:
@@ -121,42 +130,51 @@ def extremes(answers: Answers, rival: str, plan: FormatsTable) -> str:
 
 def rival_sentence(answers: Answers, rival: str, plan: FormatsTable) -> str:
     """How a logarithmic chip fares against one rival."""
-    asked = plan.logarithmic
-    largest, bits = answers[f"area.{rival}"], answers[f"bits.{rival}"]
     return (
-        f"Against an {rival} chip of the same node, die area, package and memory, one with {asked.format} as assumed "
-        f"({answers['area']:.2f} of the area of a bf16 multiply-accumulate, 8 bits) earns "
-        f"{each(answers, 'ratio', rival, plan)} times the tokens per dollar, and {extremes(answers, rival, plan)} over "
-        f"the bounds of what nobody has published; at equal accuracy ({answers[f'qsnr.{rival}']:.1f} dB on the worst "
-        f"kind of values, which takes a logarithm of {bits:.0f} bits) it wins where its multiply-accumulate takes less "
-        f"than {each(answers, 'area_at_equal_accuracy', rival, plan, asked.area_ratio[1])} of a bf16 one "
-        f"({rival}: {largest:.2f}), and at the assumed area with at most "
-        f"{each(answers, 'bits_at_area', rival, plan, asked.bits[1])} bits."
+        f"A {plan.logarithmic.format} chip as assumed (a multiply-accumulate of {answers['area']:.2f} of the area of a "
+        f"bf16 one, {answers['own_bits']:g} bits) earns {each(answers, 'ratio', rival, plan)} times the tokens per "
+        f"dollar of an {rival} chip of the same node, die area, package and memory, and "
+        f"{extremes(answers, rival, plan)} over the bounds of its unpublished figures; a logarithm as accurate as "
+        f"{rival} ({answers[f'qsnr.{rival}']:.1f} dB on the worst kind of values takes "
+        f"{answers[f'bits.{rival}']:g} bits) {conditions(answers, rival, plan)}."
     )
 
 
 def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
     """At which width of the weights tokens per dollar are highest, and why."""
-    first, *others = plan.weights.activations
+    first = plan.weights.activations[0]
     names = [name.removeprefix("gain.") for name in answers if name.startswith("gain.")]
-    plain = [name for name in names if name.endswith(f".{first}")]
-    allowed = [name for name in names if answers[f"loss.{name}"] <= plan.largest_loss]
-    best = max(allowed, key=lambda name: answers[f"gain.{name}"])
-    steps = spoken([f"{answers[f'bits.{name}']:g} bits {answers[f'gain.{name}']:.2f}" for name in plain[1:]])
-    busy = spoken([f"{word} {100.0 * answers[f'busy_{key}.{best}']:.0f} %" for key, word in BUSY.items()])
-    top = max(names, key=lambda name: answers[f"gain.{name}"])
-    beyond = " and ".join(top.rsplit(".", 1))
-    return [
-        f"On the best {plan.weights.space} chip for each width, tokens per dollar over those at "
-        f"{answers[f'bits.{plain[0]}']:g} bits are, with activations in {first}: {steps}; below 8 bits little is gained, "
-        f"for of a decode step at {answers[f'bits.{best}']:g} bits {busy} are busy, and narrower weights make only "
-        f"their own share of memory traffic and the deployment ({answers[f'chips.{plain[1]}']:,.0f} chips at "
-        f"{answers[f'bits.{plain[1]}']:g} bits, {answers[f'chips.{best}']:,.0f} at {answers[f'bits.{best}']:g}) smaller.",
-        f"Held to a loss of {100.0 * plan.largest_loss:g} % of the sentence model, the best is "
-        f"{' and '.join(best.rsplit('.', 1))} (weights and activations; {answers[f'gain.{best}']:.2f} times 16 bits, "
-        f"loss {100.0 * answers[f'loss.{best}']:.2g} %); without a limit it would be {beyond} "
-        f"({answers[f'gain.{top}']:.2f}, loss {100.0 * answers[f'loss.{top}']:.2g} %).",
-    ]
+    plain = [name for name in names if name.endswith(f".{first}") and name != f"{first}.{first}"]
+    best = max((name for name in names if answers[f"loss.{name}"] <= plan.largest_loss), key=gain_in(answers))
+    top = max(names, key=gain_in(answers))
+    base = f"{first}.{first}"
+    steps = spoken([f"{answers[f'gain.{name}']:.2f} at {answers[f'bits.{name}']:g} bits" for name in plain])
+    busy = {word: f"{PERCENT * answers[f'busy_{key}.{best}']:.0f} %" for key, word in BUSY.items()}
+    others = spoken([f"{word} {share}" for word, share in busy.items() if word != BUSY["memory"]])
+    memory, wide, chosen = busy[BUSY["memory"]], answers[f"bits.{base}"], answers[f"bits.{best}"]
+    why = (
+        f"On the best {plan.weights.space} chip for each width of the weights, activations in {first}, tokens per "
+        f"dollar over those at {wide:g} bits are {steps}: narrower weights relieve the main memory alone, which at "
+        f"{chosen:g} bits is busy for {memory} of a decode step ({others}), and shrink the deployment from "
+        f"{answers[f'chips.{base}']:,.0f} to {answers[f'chips.{best}']:,.0f} chips."
+    )
+    where = (
+        f"Held to a loss of {PERCENT * plan.largest_loss:g} % of the sentence model the optimum is "
+        f"{pair_text(answers, best)}; without a limit it would be {pair_text(answers, top)}."
+    )
+    return [why, where]
+
+
+def gain_in(answers: Answers) -> Callable[[str], float]:
+    """What pairs of formats are compared by."""
+    return lambda name: answers[f"gain.{name}"]
+
+
+def pair_text(answers: Answers, name: str) -> str:
+    """A pair of formats with what it gains and loses."""
+    weights, activations = name.rsplit(".", 1)
+    gain, loss = answers[f"gain.{name}"], PERCENT * answers[f"loss.{name}"]
+    return f"weights in {weights} and activations in {activations} ({gain:.2f} times, loss {loss:.2g} %)"
 
 
 def sentences_of(answers: Answers, plan: FormatsTable) -> list[str]:

@@ -82,33 +82,44 @@ def format_tables(catalogue: Catalogue, plan: FormatsTable) -> Tables:
 CAPTIONS = {
     "quality": (
         "Quality against cost in the manner of the microscaling papers (arXiv:2302.08007, 2310.10537): area of a "
-        "multiply-accumulate times bits of an element with its scales, both over bf16. Full and on the line: formats "
-        "that no other beats in both. Losses below 0.01 % are drawn there: on a hundred pairs they are chance."
+        "multiply-accumulate times bits of an element with its scales, both over bf16. Full and on the line: "
+        "formats that no other beats in both. Losses below 0.01 % are drawn there: on a hundred pairs they are "
+        "chance."
     ),
     "tokens": (
-        "Tokens per dollar of the best chip of each space on the job that the space names, weights, activations and "
-        "cache in the format, over the same in the baseline. Arrays keep their silicon and hold as many cells of the "
-        "format as fit; all else is designed anew for each format. {designs} designs are tried in each space. The best "
-        "found, not the proven best: differences of some per cent mean nothing. Right: bits, and loss of the sentence "
-        "model with all operands in the format; what is bought at a great loss cannot be used."
+        "Tokens per dollar of the best chip of each space on the job that the space names, weights, activations "
+        "and cache in the format, over the same in the baseline. Arrays keep their silicon and hold as many cells "
+        "of the format as fit; all else is designed anew for each format. {designs} designs are tried in each "
+        "space. The best found, not the proven best: differences of some per cent mean nothing. Right: bits, and "
+        "loss of the sentence model with all operands in the format; what is bought at a great loss cannot be "
+        "used."
     ),
     "region": (
-        "Where a logarithmic chip earns more tokens per dollar than an fp8 or an mxfp4 chip: all have the node, die area, "
-        "package, memory and links of {chip}; how each die is divided between units and SRAM is free. Lines: equal, at "
-        "the energy of a multiply-accumulate that the file of {format} assumes (thick) and at its bounds (thin). Dotted: the "
-        "narrowest logarithm with as little noise on the worst of five kinds of values."
+        "Where a logarithmic chip earns more tokens per dollar than an fp8 or an mxfp4 chip: all have the node, "
+        "die area, package, memory and links of {chip}; how each die is divided between units and SRAM is free. "
+        "Reasoning writes long answers and hangs on memory, batch reads long prompts and hangs on arithmetic. "
+        "Lines: equal, at the energy of a multiply-accumulate that the file of {format} assumes (thick) and at "
+        "its bounds (thin). Dotted: the narrowest logarithm with as little noise on the worst of five kinds of "
+        "values. {known}: as in the literature; {format} is assumed to be alike."
     ),
     "weights": (
-        "The best chip of the space {space} found for each format of the weights ({designs} designs in all), cache as in "
-        "the space; products are taken in the wider format of the two. Right: loss with weights and activations in these "
-        "formats; where they differ, the larger of both alone, which is the least that it can be."
+        "The best chip of the space {space} found for each format of the weights ({designs} designs in all), "
+        "cache as in the space; products are taken in the wider format of the two. Right: loss with weights and "
+        "activations in these formats; where they differ, the larger of both alone, which is the least that it "
+        "can be."
     ),
 }
+"""Captions of the figures by name; words in braces are those of the recipe."""
 
 
 def figures_of(tables: Tables, answers: Answers, plan: FormatsTable) -> dict[str, tuple[Figure, str]]:
     """All figures with their captions."""
-    words = {"chip": plan.logarithmic.chip, "format": plan.logarithmic.format, "space": plan.weights.space}
+    words = {
+        "known": plan.logarithmic.known,
+        "chip": plan.logarithmic.chip,
+        "format": plan.logarithmic.format,
+        "space": plan.weights.space,
+    }
     tried = {name: f"{int(tables[name][0]['designs']):,}" for name in ("tokens", "weights")}
     made: dict[str, Figure] = {
         "quality": drawn(draw_quality, tables["quality"]),
@@ -116,12 +127,16 @@ def figures_of(tables: Tables, answers: Answers, plan: FormatsTable) -> dict[str
         "region": drawn(draw_region, tables, answers, plan),
         "weights": drawn(draw_widths, tables["weights"], plan),
     }
-    return {name: (figure, CAPTIONS[name].format(designs=tried.get(name, ""), **words)) for name, figure in made.items()}
+    return {
+        name: (figure, CAPTIONS[name].format(designs=tried.get(name, ""), **words)) for name, figure in made.items()
+    }
 
 
 def answer_rows(answers: Answers) -> list[dict[str, Any]]:
     """answers.csv: every number that the sentences say."""
-    return [{"name": name, "value": None if np.isnan(value) else float(f"{value:.6g}")} for name, value in answers.items()]
+    return [
+        {"name": name, "value": None if np.isnan(value) else float(f"{value:.6g}")} for name, value in answers.items()
+    ]
 
 
 def write_formats(folder: Path, catalogue: Catalogue, plan: FormatsTable, tables: Tables) -> list[Path]:

@@ -46,12 +46,15 @@ def on_front(cost: np.ndarray, worth: np.ndarray) -> list[bool]:
     """
     better = (cost[:, None] <= cost) & (worth[:, None] >= worth)
     strictly = (cost[:, None] < cost) | (worth[:, None] > worth)
-    return (~(better & strictly).any(axis=0)).tolist()
+    beaten = np.any(better & strictly, axis=0)
+    return [not bool(one) for one in np.atleast_1d(beaten)]
 
 
 def quality_rows(rows: Sequence[FormatRow], baseline: str) -> list[Row]:
     """quality.csv: silicon times bytes against noise and loss, the cheapest first; a format without noise left out."""
-    some = sorted((row for row in rows if math.isfinite(row.quality.gaussian)), key=lambda row: row.area.value * row.bits)
+    some = sorted(
+        (row for row in rows if math.isfinite(row.quality.gaussian)), key=lambda row: float(row.area.value) * row.bits
+    )
     cost = costs(rows, baseline)
     place = np.array([cost[row.name] for row in some])
     level, loss = np.array([[row.quality.gaussian, max(row.quality.loss(), LEAST_LOSS)] for row in some]).T
@@ -162,7 +165,7 @@ def width_rows(found: Widths, formats: Mapping[str, FormatRow]) -> list[Row]:
                 "qsnr_db": number(qualities[weights].gaussian),
                 "chips": number(metrics.chips),
                 "weights_per_chip_gb": number(metrics.footprint.weights / 1e9),
-                "sram_per_chip_gb": number(found.columns["sram.capacity"][place] / 1e9),
+                "sram_per_chip_gb": number(np.asarray(found.columns["sram.capacity"])[place] / 1e9),
                 "bound_by": binds(metrics),
                 **{f"busy_{name}": number(share) for name, share in resource_shares(metrics.decode).items()},
                 "designs": found.tried,

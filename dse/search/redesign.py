@@ -122,7 +122,9 @@ def redesign(space: Space, job: Job, make: Maker, variants: int, effort: Effort)
     return Redesigned(columns, best, search.tried)
 
 
-def joined(search: Evolution, families: Families | None, genes: Float[np.ndarray, "variants designs fields"]) -> Families:
+def joined(
+    search: Evolution, families: Families | None, genes: Float[np.ndarray, "variants designs fields"]
+) -> Families:
     """The best KEPT designs of each variant among its own and new ones, the best first."""
     variants, designs, fields = genes.shape
     of = np.repeat(np.arange(variants), designs)
@@ -149,7 +151,7 @@ def children_of(families: Float[np.ndarray, "variants kept fields"], count: int,
     shape = (variants, count, fields)
     children = np.where(generator.random(shape) < MIXED, second, first)
     changed = generator.random(shape) < CHANGED / fields
-    widths = np.exp(generator.uniform(*np.log(WIDTHS), (variants, count, 1)))
+    widths = np.exp(generator.uniform(np.log(WIDTHS[0]), np.log(WIDTHS[1]), (variants, count, 1)))
     moved = children + np.where(changed, widths * generator.standard_normal(shape), 0.0)
     children = np.clip(moved, 0.0, 1.0)
     guests = families[generator.integers(0, variants, (variants, count)), 0]
@@ -172,4 +174,6 @@ def values_of(one: Range | Choices, gene: Float[np.ndarray, " designs"]) -> np.n
         places = np.minimum((gene * len(one.values)).astype(int), len(one.values) - 1)
         return np.array(one.values)[places]
     value = one.low * (one.high / one.low) ** gene if one.log else one.low + gene * (one.high - one.low)
-    return np.clip(one.low + one.step * np.round((value - one.low) / one.step), one.low, one.high) if one.step else value
+    return (
+        np.clip(one.low + one.step * np.round((value - one.low) / one.step), one.low, one.high) if one.step else value
+    )

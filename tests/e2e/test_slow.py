@@ -61,7 +61,7 @@ def tables_of(recipe: str, folder: Path, table: str, key: tuple[str, ...]) -> li
 def kind_of(recipe: str) -> str:
     """The table that says how a result is made."""
     document = tomllib.loads((ROOT / "reports" / f"{recipe}.toml").read_text())
-    (kind,) = {"study", "validation", "money", "silicon"} & set(document)
+    (kind,) = {"study", "validation", "money", "silicon", "formats"} & set(document)
     return kind
 
 
@@ -106,6 +106,32 @@ def test_committed_silicon_is_made_again_by_its_recipe(
     for name, row in committed.items():
         for column in columns:
             assert float(made[name][column]) == pytest.approx(float(row[column]), rel=1e-4, abs=1e-6), (name, column)
+
+
+FORMAT_TABLES = {
+    "quality.csv": (("format",), {"area_times_bits": 1e-4, "qsnr_db": 1e-4, "loss_all": 1e-4}),
+    "tokens.csv": (("space", "format"), {"tokens_per_dollar": 0.1, "over_bf16": 0.1}),
+    "region.csv": (("traffic", "format", "area_ratio", "energy_ratio", "bits"), {"tokens_per_dollar": 1e-3}),
+    "logarithms.csv": (("integer", "fraction"), {"gaussian_db": 1e-3, "worst_qsnr_db": 1e-2}),
+    "weights.csv": (("weights", "activations"), {"tokens_per_dollar": 0.1, "loss": 1e-4}),
+}
+"""Table -> its key, and the relative tolerance of its numbers: searches may end elsewhere on another machine."""
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if kind_of(recipe) == "formats"])
+def test_committed_formats_are_made_again_by_their_recipe(recipe: str, tmp_path: Path) -> None:
+    command = [*DSE, "report", recipe, "--output", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for table, (key, tolerances) in FORMAT_TABLES.items():
+        texts = [(place / table).read_text() for place in (ROOT / "reports" / recipe, tmp_path)]
+        committed, made = (
+            {tuple(row[name] for name in key): row for row in csv.DictReader(text.splitlines())} for text in texts
+        )
+        assert list(made) == list(committed), table
+        for name, row in committed.items():
+            for column, tolerance in tolerances.items():
+                again, before = (float(one[column] or 0.0) for one in (made[name], row))
+                assert again == pytest.approx(before, rel=tolerance, abs=1e-9), (table, name, column)
 
 
 def test_the_wheel_passes_the_tests_in_an_empty_environment(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""The report of number formats: its region by direct evaluation, its sentences from its tables, its search."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse.analysis.comparison import Job, job_of
+from dse.analysis.format_chips import bought_by
+from dse.analysis.logarithmic import DIVISIONS, divided, tokens_per_dollar
+from dse.best_mapping import best_mapping
+from dse.catalogue import open_catalogue
+from dse.catalogue.locate import shipped_root
+from dse.catalogue.schema_report import FormatsTable
+from dse.evaluate import hardware_of
+from dse.reporting.format_answers import answers_of, number, sentences_of
+from dse.reporting.format_tables import FREE, Row, on_front
+from dse.search.redesign import Effort
+
+CATALOGUE = open_catalogue()
+FOLDER = shipped_root() / "reports" / "formats"
+TABLES = ("quality", "tokens", "region", "logarithms", "weights")
+SENTENCES = 4
+
+
+@cache
+def plan() -> FormatsTable:
+    found: FormatsTable | None = getattr(CATALOGUE.entry("report", "formats").document, "formats")  # noqa: B009
+    assert found is not None
+    return found
+
+
+@cache
+def table(name: str) -> tuple[Row, ...]:
+    return tuple(csv.DictReader((FOLDER / f"{name}.csv").read_text().splitlines()))
+
+
+@cache
+def job(traffic: str) -> Job:
+    asked = plan().logarithmic
+    return job_of(CATALOGUE, asked.model, traffic, asked.price_basis, most_chips=64)
+
+
+def direct(traffic: str, area: float, energy: float, bits: float) -> float:
+    """Tokens per dollar in float64 of a die whose arrays are PAL8's in silicon, with the format written out."""
+    chips = divided(CATALOGUE.entry("chip", plan().logarithmic.chip), job(traffic))
+    held = dict.fromkeys(("weight", "state", "activation"), np.full(len(chips.matrix.units), bits / 8.0))
+    rate = np.full(len(chips.matrix.units), float(CATALOGUE.entry("format", "pal8").values["mac_area_ratio"]) / area)
+    ratio = np.full(len(rate), energy)
+    chips = replace(chips, numerics=replace(chips.numerics, rate=rate, mac_energy_ratio=ratio, **held))
+    asked = job(traffic)
+    best = best_mapping(chips, asked.transformer, asked.requests, asked.assumptions, mappings=asked.mappings)
+    return float(np.where(best.metrics.worst_limit <= 0.0, best.metrics.tokens_per_dollar, 0.0).max())
+
+
+@pytest.mark.parametrize("traffic", ["reasoning", "batch"])
+@pytest.mark.parametrize("rival", ["fp8-e4m3", "mxfp4"])
+def test_the_sign_of_the_region_by_direct_evaluation(traffic: str, rival: str) -> None:
+    rows = [row for row in table("region") if row["traffic"] == traffic]
+    entry = CATALOGUE.entry("format", rival)
+    figures = [float(entry.values[key]) for key in ("mac_area_ratio", "mac_energy_ratio", "bits")]
+    beaten = direct(traffic, *figures)
+    ordered = sorted((row for row in rows if row["format"] == FREE), key=lambda row: float(row[f"over_{rival}"]))
+    clear = [row for row in ordered if abs(np.log(float(row[f"over_{rival}"]))) > 0.05]
+    for row in (clear[0], clear[len(clear) // 3], clear[2 * len(clear) // 3], clear[-1]):
+        here = direct(traffic, *(float(row[key]) for key in ("area_ratio", "energy_ratio", "bits")))
+        assert (here > beaten) == (float(row[f"over_{rival}"]) > 1.0), row
+
+
+def test_the_region_hangs_on_what_its_caption_says() -> None:
+    """Half of the area of a multiply-accumulate is worth little where memory binds, and much where arithmetic does."""
+    chip = CATALOGUE.entry("chip", plan().logarithmic.chip)
+    points = np.array([[0.4, 0.24, 8.0], [0.2, 0.24, 8.0], [0.4, 0.24, 4.0]])
+    gains = {name: tokens_per_dollar(chip, job(name), points)[0] for name in ("reasoning", "batch")}
+    area, bits = ({name: gain[one] / gain[0] for name, gain in gains.items()} for one in (1, 2))
+    assert 1.0 <= area["reasoning"] < 1.1
+    assert area["batch"] > 1.25
+    assert bits["reasoning"] > 1.5 > bits["batch"]
+
+
+def test_every_division_fills_the_same_die() -> None:
+    asked = job("batch")
+    entry = CATALOGUE.entry("chip", plan().logarithmic.chip)
+    chips = divided(entry, asked)
+    areas = np.asarray(hardware_of(chips, asked.assumptions).area.total)
+    assert len(areas) == len(DIVISIONS)
+    assert areas == pytest.approx(np.full(len(areas), areas[0]), rel=1e-5)
+    same = np.asarray(chips.matrix.units) == float(entry.values["matrix.units"])
+    assert np.asarray(chips.sram.capacity)[same] == pytest.approx(float(entry.values["sram.capacity"]), rel=1e-4)
+
+
+def test_the_sentences_say_what_the_tables_hold() -> None:
+    answers = answers_of({name: table(name) for name in TABLES}, plan())
+    stored = {row["name"]: number(row, "value") for row in table("answers")}
+    assert stored.keys() == answers.keys()
+    for name, value in answers.items():
+        assert stored[name] == pytest.approx(value, rel=1e-4, nan_ok=True), name
+    sentences = sentences_of(answers, plan())
+    assert len(sentences) == SENTENCES
+    assert (FOLDER / "answers.txt").read_text().splitlines() == sentences
+    readme = Path(__file__).parents[1] / "README.md"
+    if readme.exists():
+        text = " ".join(readme.read_text().split())
+        for sentence in sentences:
+            assert sentence in text
+
+
+def test_the_answers_follow_the_tables() -> None:
+    """Other numbers in the tables are other numbers in the sentences."""
+    tables = {name: table(name) for name in TABLES}
+    before = answers_of(tables, plan())
+    doubled = [{**row, "over_mxfp4": str(2.0 * float(row["over_mxfp4"]))} for row in table("region")]
+    after = answers_of({**tables, "region": doubled}, plan())
+    assert after["ratio.mxfp4.batch"] == pytest.approx(2.0 * before["ratio.mxfp4.batch"])
+    assert after["area_at_equal_accuracy.mxfp4.batch"] > before["area_at_equal_accuracy.mxfp4.batch"]
+    assert after["ratio.fp8-e4m3.batch"] == before["ratio.fp8-e4m3.batch"]
+    assert sentences_of(after, plan()) != sentences_of(before, plan())
+
+
+def test_the_committed_quality_is_that_of_the_catalogue() -> None:
+    for row in table("quality"):
+        values = CATALOGUE.entry("format", row["format"]).values
+        assert float(row["bits"]) == pytest.approx(float(values["bits"]))
+        assert float(row["area_ratio"]) == pytest.approx(float(values["mac_area_ratio"]))
+    cost, level = np.array([[float(row["area_times_bits"]), float(row["qsnr_db"])] for row in table("quality")]).T
+    assert on_front(cost, level) == [row["front_qsnr"] == "True" for row in table("quality")]
+
+
+def test_a_space_is_searched_alike_for_all_formats() -> None:
+    effort = Effort(designs=16, rounds=2, children=12, seed=3)
+    found = [bought_by(CATALOGUE, "lemurian", ("bf16", "fp8-e4m3", "mxfp4"), effort) for _ in range(2)]
+    values = [np.asarray(one.metrics.tokens_per_dollar) for one in found]
+    assert values[0].tolist() == values[1].tolist()
+    assert np.all(np.asarray(found[0].metrics.worst_limit) <= 0.0)
+    assert values[0][0] < values[0][1] < values[0][2]
