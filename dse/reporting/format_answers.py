@@ -154,7 +154,7 @@ def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
     memory, wide, chosen = busy[BUSY["memory"]], answers[f"bits.{base}"], answers[f"bits.{best}"]
     why = (
         f"On the best {plan.weights.space} chip for each width of the weights, activations in {first}, tokens per "
-        f"dollar over those at {wide:g} bits are {steps}: narrower weights relieve the main memory alone, which at "
+        f"dollar over those at {wide:g} bits are {steps}: narrower weights relieve nothing but memory, which at "
         f"{chosen:g} bits is busy for {memory} of a decode step ({others}), and shrink the deployment from "
         f"{answers[f'chips.{base}']:,.0f} to {answers[f'chips.{best}']:,.0f} chips."
     )

@@ -28,6 +28,8 @@ BLOCKS = ("mx", "nv", "msfp")
 SPACES = ("#2456a6", "#c2410c", "#7b4bb3", "#2f7d32", "#b58a2e", "#138aa0")
 RIVALS = ("#2456a6", "#2f7d32", "#7b4bb3")
 SHADE = "#f4e3d7"
+BESIDE = (-4.0, -11.0)
+"""Of a name from its mark, below the lines of equal tokens per dollar [points]."""
 AREA_TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
 PERCENT = 100.0
 MARK = 2.8
@@ -150,7 +152,7 @@ def draw_region(tables: Tables, answers: Answers, plan: FormatsTable) -> Figure:
     figure = Figure(figsize=(4.1 * len(asked.traffics), 4.9), layout="constrained")
     every = figure.subplots(1, len(asked.traffics), sharey=True, squeeze=False)[0]
     for axes, traffic in zip(every, asked.traffics, strict=True):
-        draw_job(figure, axes, rows, traffic, asked)
+        draw_job(axes, rows, traffic, asked)
     every[0].set_ylabel("bits of an element")
     handles = []
     for rival, shade in zip(asked.rivals, RIVALS, strict=False):
@@ -168,20 +170,18 @@ def draw_region(tables: Tables, answers: Answers, plan: FormatsTable) -> Figure:
     return figure
 
 
-def draw_job(figure: Figure, axes: Axes, rows: Sequence[Row], traffic: str, asked: LogarithmicTable) -> None:
+def draw_job(axes: Axes, rows: Sequence[Row], traffic: str, asked: LogarithmicTable) -> None:
     """One panel of the region: lines at which tokens per dollar are equal, for each energy, and known formats."""
     energies = sorted({number(row, "energy_ratio") for row in rows if row["format"] == FREE})
     own = {row["format"]: row for row in rows if row["traffic"] == traffic and row["format"] != FREE}
     ends = [[number(own[end], name) for end in ("low", "high")] for name in ("area_ratio", "bits")]
     axes.fill_between(ends[0], ends[1][0], ends[1][1], color=SHADE, lw=0.0, zorder=0)
     named = {rival: (rival, shade, "s") for rival, shade in zip(asked.rivals, RIVALS, strict=False)}
-    lines = []
     for rival, (_, shade, _) in named.items():
         for place, energy in enumerate(energies):
             areas, bits, ratios = ratio_grid(rows, traffic, rival, energy)
             width = 1.8 if place == len(energies) // 2 else 0.6
-            found = axes.contour(areas, bits, np.log(ratios), [0.0], colors=shade, linewidths=width)
-            lines += [piece.T for piece in found.allsegs[0]]
+            axes.contour(areas, bits, np.log(ratios), [0.0], colors=shade, linewidths=width)
     axes.set_xscale("log")
     axes.set_xlim(*asked.area_ratio)
     axes.set_ylim(*asked.bits)
@@ -191,13 +191,10 @@ def draw_job(figure: Figure, axes: Axes, rows: Sequence[Row], traffic: str, aske
     axes.set_title(f"{asked.model}, {traffic}")
     axes.set_xlabel("area of a multiply-accumulate over bf16")
     named = {asked.known: (f"{asked.known}, {asked.format}", ACCENT, "o"), **named}
-    labels = []
     for name, (text, shade, mark) in named.items():
         x, y = number(own[name], "area_ratio"), number(own[name], "bits")
         axes.plot(x, y, mark, color=shade, ms=5.5, zorder=5)
-        labels.append(Label(((x, y),), text, shade, True, "normal", 7.5, 4.0))
-    level = [(asked.area_ratio, [number(own[name], "bits")] * 2) for name in named]
-    place_labels(figure, axes, labels, [*lines, *level])
+        axes.annotate(text, (x, y), BESIDE, textcoords="offset points", ha="right", color=shade, fontsize=7.5)
 
 
 def draw_widths(rows: Sequence[Row], plan: FormatsTable) -> Figure:
