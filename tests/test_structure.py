@@ -111,6 +111,12 @@ def test_one_importable_package() -> None:
     assert found == {"dse"}
 
 
+def test_the_readme_answers_as_the_report_of_formats_does() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for sentence in (ROOT / "reports" / "formats" / "answers.txt").read_text().splitlines():
+        assert sentence in text
+
+
 def test_tests_read_shipped_files_where_the_package_has_them() -> None:
     """In an installed package they are not beside the tests."""
     sources = {path.name: path.read_text() for path in (ROOT / "tests").rglob("*.py")}

@@ -61,8 +61,33 @@ def region_of(catalogue: Catalogue, asked: LogarithmicTable, traffic: str) -> Re
     return region(catalogue.entry("chip", asked.chip), job, area, energies, bits, named)
 
 
+def check_names(catalogue: Catalogue, plan: FormatsTable) -> None:
+    """CatalogueError with every name of the recipe that the catalogue does not have, or has as an alias only."""
+    log, weights = plan.logarithmic, plan.weights
+    asked = {
+        "space": (*plan.spaces, weights.space),
+        "format": (plan.baseline, log.format, log.known, *log.rivals, *weights.weights, *weights.activations),
+        "chip": (log.chip,),
+        "transformer": (log.model,),
+        "traffic": log.traffics,
+    }
+    faults = []
+    for kind, names in asked.items():
+        for name in dict.fromkeys(names):
+            try:
+                own = catalogue.entry(kind, name).name
+            except CatalogueError as error:
+                faults += error.problems
+                continue
+            if own != name:
+                faults.append(Problem("is an alias; a recipe gives names", key=kind, value=repr(name), nearest=own))
+    if faults:
+        raise CatalogueError(faults)
+
+
 def format_tables(catalogue: Catalogue, plan: FormatsTable) -> Tables:
     """All tables of the report by name."""
+    check_names(catalogue, plan)
     rows = format_rows(catalogue)
     formats = {row.name: row for row in rows}
     multiplied = [name for name in formats if catalogue.entry("format", name).values["multiplies"]]

@@ -10,6 +10,7 @@ from typed import run
 
 from dse.analysis import sentence_model
 from dse.catalogue import CatalogueError, open_catalogue
+from dse.catalogue.locate import shipped_root
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 KEYS = {"name", "title", "bits", "mac_energy_ratio", "mac_area_ratio", "qsnr_db", "loss", "published", "measured_by"}
@@ -67,3 +68,43 @@ def test_an_unknown_format_is_refused_with_the_valid_ones(elsewhere: Path) -> No
     assert "unknown format" in str(result.exception)
     assert "did you mean 'mxfp4'" in str(result.exception)
     assert not (elsewhere / "models").exists()
+
+
+SMALL = {
+    "rounds = 30": "rounds = 0",
+    "designs = 64": "designs = 8",
+    "children = 256": "children = 1",
+    'spaces = ["sram-vs-hbm", "matx", "lemurian", "cerebras", "gpu"]': 'spaces = ["lemurian"]',
+    'traffics = ["reasoning", "chat", "batch"]': 'traffics = ["batch"]',
+    'space = "matx"': 'space = "lemurian"',
+    'name = "formats"': 'name = "few"',
+}
+
+
+def small_recipe(folder: Path, **changes: str) -> None:
+    text = (shipped_root() / "reports" / "formats.toml").read_text()
+    for old, new in (SMALL | changes).items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "reports").mkdir()
+    (folder / "reports" / "few.toml").write_text(text)
+
+
+def test_a_report_of_ones_own(elsewhere: Path) -> None:
+    small_recipe(elsewhere, **{'weights = ["bf16", "fp8-e4m3", "mxfp6",': 'weights = ["fp8-e4m3",'})
+    result = run("report", "few", "--output", "out", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert set(document) == {"files", "answers", "sentences"}
+    assert all(Path(file).is_file() for file in document["files"])
+    page = (elsewhere / "out" / "report.html").read_text()
+    assert all(sentence.split(" (")[0] in page for sentence in document["sentences"])
+    assert page.count("<svg") == 4
+
+
+def test_a_recipe_with_unknown_names_is_refused(elsewhere: Path) -> None:
+    small_recipe(elsewhere, **{'baseline = "bf16"': 'baseline = "bf61"', 'chip = "lemurian-pal"': 'chip = "lemurian"'})
+    result = run("report", "few")
+    assert result.exit_code == 1
+    for words in ("bf61", "bf16", "lemurian-pal", "is an alias"):
+        assert words in str(result.exception)
