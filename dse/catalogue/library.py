@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.format_costs import RATIOS, costs_of
 from dse.catalogue.read import Entry
 from dse.sources import Cited, Source
 
@@ -170,17 +171,29 @@ class Library:
 
     @cached_property
     def silicon_file(self) -> Entry:
-        """The file of the coefficients of silicon; CatalogueError unless exactly one file gives them."""
-        holders = [entry for entry in self.technology if getattr(entry.document, "silicon", None) is not None]
+        """The file of the coefficients of silicon."""
+        return self.holder("silicon")
+
+    @cached_property
+    def gates(self) -> dict[str, Cited]:
+        """What arithmetic is built of by name [base units]."""
+        return section(self.holder("gates"), "gates")
+
+    def holder(self, table: str) -> Entry:
+        """The technology file with a table; CatalogueError unless exactly one has it."""
+        holders = [entry for entry in self.technology if getattr(entry.document, table, None) is not None]
         if len(holders) != 1:
             files = listed(str(entry.path) for entry in holders) or "none"
-            rule = "one technology file must hold the table [silicon]"
-            raise CatalogueError([Problem(rule, key="silicon", value=files, way_out="remove your own copy")])
+            rule = f"one technology file must hold the table [{table}]"
+            raise CatalogueError([Problem(rule, key=table, value=files, way_out="remove your own copy")])
         return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
-        """The named number formats."""
-        return self.files("format", names)
+        """The named number formats, with the silicon that follows from their widths where none is cited."""
+        shelf = self.files("format", names)
+        costs = [costs_of(self.load("format", name), self.gates) for name in shelf.names]
+        columns = {key: np.array([cost[key].value for cost in costs], np.float64) for key in RATIOS}
+        return replace(shelf, columns=shelf.columns | columns)
 
     def software(self, names: Iterable[str]) -> Shelf:
         """The named execution profiles, with what was fitted to measured rows in place of what was judged."""
