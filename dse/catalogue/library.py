@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.format_quality import FormatQuality
+from dse.catalogue.quality import quality_columns
 from dse.catalogue.read import Entry
 from dse.sources import Cited, Source
 
@@ -145,7 +147,7 @@ class Library:
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
     which only those that are asked for are read; calibration: what measured rows say of software, if anything;
-    known: shelves that need not be gathered from the files.
+    known: shelves that need not be gathered from the files; measured: reads what is known of the quality of formats.
     """
 
     technology: tuple[Entry, ...]
@@ -154,6 +156,7 @@ class Library:
     calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
     known: dict[str, Shelf] = field(default_factory=dict)
+    measured: Callable[[], dict[str, FormatQuality]] = dict
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
@@ -179,8 +182,18 @@ class Library:
         return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
-        """The named number formats."""
-        return self.files("format", names)
+        """The named number formats, with their quality as quality_columns has it."""
+        shelf = self.files("format", names)
+        key = ("quality", tuple(shelf.rows))
+        if key not in self.loaded:
+            columns = shelf.columns | quality_columns(shelf.names, self.quality)
+            self.loaded[key] = replace(shelf, columns=columns)
+        return self.loaded[key]
+
+    @cached_property
+    def quality(self) -> dict[str, FormatQuality]:
+        """Format -> what is known of its quality."""
+        return self.measured()
 
     def software(self, names: Iterable[str]) -> Shelf:
         """The named execution profiles, with what was fitted to measured rows in place of what was judged."""
