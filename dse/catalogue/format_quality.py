@@ -47,11 +47,15 @@ Record = dict[str, str]
 class Files(Protocol):
     """What is needed of a catalogue: its folders, the files of a kind by name, and entries by name or alias."""
 
-    roots: list[Path]
+    roots: tuple[Path, ...]
 
-    def files(self, kind: str) -> dict[str, Path]: ...
+    def files(self, kind: str) -> dict[str, Path]:
+        """Name -> file."""
+        ...
 
-    def entry(self, kind: str, name: str) -> Entry: ...
+    def entry(self, kind: str, name: str) -> Entry:
+        """A checked entry."""
+        ...
 
 
 @dataclass(frozen=True)

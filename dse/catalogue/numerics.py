@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.fields import Value
 from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
 from dse.catalogue.quality import accuracy_loss, noise
 from dse.hardware.chip import Numerics
 
-__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "native_rates"]
+__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "in_formats", "native_rates"]
 
 # Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
 OTHER_FAMILY = 1e3
@@ -78,6 +79,12 @@ def asked_formats(columns: Mapping[str, Column]) -> dict[str, Column]:
     """Format by use; the weights of experts are in that of the weights where nothing else is said."""
     asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
     return asked | {"expert_weights": columns.get("numerics.expert_weights", asked["weights"])}
+
+
+def in_formats(values: Mapping[str, Value], asked: Mapping[str, str]) -> dict[str, Value]:
+    """A chip's values in other formats by use; weights asked for are those of experts too, unless these are."""
+    own = {"expert_weights": asked["weights"]} if "weights" in asked and "numerics.expert_weights" in values else {}
+    return {**values, **{f"numerics.{use}": name for use, name in (own | dict(asked)).items()}}
 
 
 def as_names(value: Column) -> Names:

@@ -1,15 +1,15 @@
-"""What do the formats of a design cost in quality? Stored measurements as columns, and those of a design taken together."""
+"""What do the formats of a design cost in quality? Stored measurements as columns, and those of a design together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from dse.catalogue.format_quality import USES, FormatQuality
 
-__all__ = ["LEAST_NOISE", "Rows", "accuracy_loss", "noise", "quality_columns"]
+__all__ = ["DISTRIBUTION", "LEAST_NOISE", "MEASURE", "Rows", "accuracy_loss", "noise", "quality_columns"]
 
 LEAST_NOISE = float(np.finfo(np.float32).eps) ** 2
 """Noise over signal below which a measurement in float32 sees none, 138 dB [1]."""
@@ -24,9 +24,7 @@ Rows = Mapping[str, Int[np.ndarray, "*designs"] | np.integer | int]
 Column = Float[np.ndarray, "*designs"]
 
 
-def quality_columns(
-    names: Iterable[str], known: Mapping[str, FormatQuality]
-) -> dict[str, Float[np.ndarray, " formats"]]:
+def quality_columns(names: Sequence[str], known: Mapping[str, FormatQuality]) -> dict[str, Column]:
     """Noise over signal of formats [1], and the loss of the sentence model by use [1]; NaN where never measured."""
     found = [known.get(name, FormatQuality()) for name in names]
     level = np.array([one.noise.get(DISTRIBUTION, np.nan) for one in found])

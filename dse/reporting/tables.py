@@ -143,9 +143,19 @@ def format_of(candidate: Candidate, role: str) -> str:
 
 
 def formats_of(candidate: Candidate) -> str:
-    """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree."""
-    names = [format_of(candidate, role) for role in ("weights", "activations", "kv_cache")]
+    """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree.
+
+    Weights of experts stand behind a plus where they have a format of their own: 'fp8+fp4/fp8/fp8'.
+    """
+    names = [weights_of(candidate), format_of(candidate, "activations"), format_of(candidate, "kv_cache")]
     return names[0] if len(set(names)) == 1 else "/".join(names)
+
+
+def weights_of(candidate: Candidate) -> str:
+    """The format of the weights, and that of experts behind a plus where it is another."""
+    weights = format_of(candidate, "weights")
+    experts = str(candidate.values.get("numerics.expert_weights", weights))
+    return weights if experts == weights else f"{weights}+{experts}"
 
 
 def pools_of(candidate: Candidate) -> tuple[float, float]:
@@ -214,7 +224,7 @@ def ranking_row(
         title=candidate.title,
         status=candidate.status,
         formats=formats_of(candidate),
-        weights=format_of(candidate, "weights"),
+        weights=weights_of(candidate),
         kv_cache=format_of(candidate, "kv_cache"),
         chips=float(metrics.chips),
         decode_chips=decode,

@@ -17,8 +17,9 @@ __all__ = ["Elements", "Footprint", "Residency", "elements_held", "footprint", "
 
 @pytree
 class Elements:
-    """What one chip has to hold: weights, those of routed experts among them, state of the sequences in flight, working
-    activations [elements].
+    """What one chip has to hold [elements].
+
+    Weights, experts: those of routed experts among them, state of the sequences in flight, working activations.
     """
 
     weights: Number
