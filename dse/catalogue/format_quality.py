@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.read import Entry, read_text
@@ -44,6 +44,7 @@ NUMBERS = ("qsnr_db", "cosine_loss", "spearman_loss", "kendall_loss", "change")
 Record = dict[str, str]
 
 
+@runtime_checkable
 class Files(Protocol):
     """What is needed of a catalogue: its folders, the files of a kind by name, and entries by name or alias."""
 

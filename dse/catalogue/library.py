@@ -186,7 +186,7 @@ class Library:
         shelf = self.files("format", names)
         key = ("quality", tuple(shelf.rows))
         if key not in self.loaded:
-            columns = shelf.columns | quality_columns(shelf.names, self.quality)
+            columns = {**shelf.columns, **quality_columns(shelf.names, self.quality)}
             self.loaded[key] = replace(shelf, columns=columns)
         return self.loaded[key]
 

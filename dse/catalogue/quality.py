@@ -20,11 +20,12 @@ DISTRIBUTION = "gaussian"
 MEASURE = "spearman"
 """Measure of the sentence model that counts: how far its ranking of pairs is from that in float32."""
 
-Rows = Mapping[str, Int[np.ndarray, "*designs"] | np.integer | int]
-Column = Float[np.ndarray, "*designs"]
+Rows = Mapping[str, Int[np.ndarray, "..."] | np.integer | int]
+Column = Float[np.ndarray, "..."] | float
+Columns = Mapping[str, Float[np.ndarray, " formats"]]
 
 
-def quality_columns(names: Sequence[str], known: Mapping[str, FormatQuality]) -> dict[str, Column]:
+def quality_columns(names: Sequence[str], known: Mapping[str, FormatQuality]) -> Columns:
     """Noise over signal of formats [1], and the loss of the sentence model by use [1]; NaN where never measured."""
     found = [known.get(name, FormatQuality()) for name in names]
     level = np.array([one.noise.get(DISTRIBUTION, np.nan) for one in found])
@@ -32,7 +33,7 @@ def quality_columns(names: Sequence[str], known: Mapping[str, FormatQuality]) ->
     return {"noise": np.maximum(10.0 ** (-level / 10.0), LEAST_NOISE), **losses}
 
 
-def noise(columns: Mapping[str, Column], rows: Rows) -> Column:
+def noise(columns: Columns, rows: Rows) -> Column:
     """Quantisation noise over signal of the noisiest format of a design on Gaussian values [1].
 
     columns: as of quality_columns; rows: of the formats of weights, expert_weights, activations and kv_cache in them.
@@ -43,7 +44,7 @@ def noise(columns: Mapping[str, Column], rows: Rows) -> Column:
     return worst
 
 
-def accuracy_loss(columns: Mapping[str, Column], rows: Rows) -> Column:
+def accuracy_loss(columns: Columns, rows: Rows) -> Column:
     """How far the rank correlation of the sentence model falls in the formats of a design [1].
 
     Measured with all operands in the format where all of them have one; else the sum of the losses measured with the

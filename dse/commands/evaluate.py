@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 
+DEGREES = (
+    "tensor_parallel",
+    "pipeline_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "context_parallel",
+    "batch",
+    "prefill_tokens",
+)
+"""Whole numbers of the mapping that may be given, in the order of the options."""
+
+
 def degree(flag: str, text: str, most: int = MOST_CHIPS) -> Any:
     """An optional whole number of the mapping."""
     return typer.Option(flag, min=1, max=most, help=f"{text}; the best one when absent.")
@@ -56,7 +68,7 @@ def evaluate_command(
     pools: Annotated[bool | None, typer.Option("--separate-pools/--shared-pool", help="Prefill on own chips.")] = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
     expert_weights: Annotated[
-        str | None, typer.Option("--expert-weights", help="Format of the weights of routed experts, if another.")
+        str | None, typer.Option("--expert-weights", help="Of routed experts, if another.")
     ] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
@@ -83,16 +95,8 @@ def evaluate_command(
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
-    given = {
-        "tensor_parallel": tensor,
-        "pipeline_parallel": pipeline,
-        "expert_parallel": experts,
-        "data_parallel": data,
-        "context_parallel": context,
-        "batch": batch,
-        "prefill_tokens": prefill,
-        "disaggregated": None if pools is None else int(pools),
-    }
+    degrees = (tensor, pipeline, experts, data, context, batch, prefill)
+    given = dict(zip(DEGREES, degrees, strict=True)) | {"disaggregated": None if pools is None else int(pools)}
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
     formats = {"weights": weights, "expert_weights": expert_weights, "kv_cache": kv_cache, "activations": activations}
     limits = (max(most_chips, chips or 1), buyer, volume, quality_asked(min_qsnr, max_loss))

@@ -15,7 +15,7 @@ MEASURES = {
     "mean_tokens_per_dollar": (1e6, "M tokens/USD"),
     "worst_tokens_per_dollar": (1e6, "M tokens/USD"),
     "share_of_best": (1.0, "of the best shipped chip"),
-    "qsnr": (1.0, "dB"),
+    "qsnr": (1.0, "dB signal over noise"),
     "accuracy_loss": (1.0, "rank correlation lost"),
     "accuracy_kept": (1.0, "rank correlation kept"),
 }
