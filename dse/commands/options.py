@@ -72,7 +72,9 @@ LeastQsnrOption = Annotated[
 ]
 LossOption = Annotated[
     float | None,
-    typer.Option("--max-accuracy-loss", help="Most that formats may lose: rank correlation of a sentence model."),
+    typer.Option(
+        "--max-accuracy-loss", min=0, max=1, help="Most that formats may lose: rank correlation of a sentence model."
+    ),
 ]
 ChipsLimit = Annotated[
     int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")
