@@ -12,6 +12,8 @@ from jaxtyping import Float, Int, Shaped
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.format_costs import RATIOS, costs_of
+from dse.catalogue.format_quality import FormatQuality
+from dse.catalogue.quality import quality_columns
 from dse.catalogue.read import Entry
 from dse.sources import Cited, Source
 
@@ -146,7 +148,7 @@ class Library:
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
     which only those that are asked for are read; calibration: what measured rows say of software, if anything;
-    known: shelves that need not be gathered from the files.
+    known: shelves that need not be gathered from the files; measured: reads what is known of the quality of formats.
     """
 
     technology: tuple[Entry, ...]
@@ -155,6 +157,7 @@ class Library:
     calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
     known: dict[str, Shelf] = field(default_factory=dict)
+    measured: Callable[[], dict[str, FormatQuality]] = dict
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
@@ -189,11 +192,20 @@ class Library:
         return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
-        """The named number formats, with the silicon that follows from their widths where none is cited."""
+        """The named number formats, with their quality, and the silicon of their widths where none is cited."""
         shelf = self.files("format", names)
-        costs = [costs_of(self.load("format", name), self.gates) for name in shelf.names]
-        columns = {key: np.array([cost[key].value for cost in costs], np.float64) for key in RATIOS}
-        return replace(shelf, columns=shelf.columns | columns)
+        key = ("quality", tuple(shelf.rows))
+        if key not in self.loaded:
+            costs = [costs_of(self.load("format", name), self.gates) for name in shelf.names]
+            silicon = {ratio: np.array([cost[ratio].value for cost in costs], np.float64) for ratio in RATIOS}
+            columns = {**shelf.columns, **silicon, **quality_columns(shelf.names, self.quality)}
+            self.loaded[key] = replace(shelf, columns=columns)
+        return self.loaded[key]
+
+    @cached_property
+    def quality(self) -> dict[str, FormatQuality]:
+        """Format -> what is known of its quality."""
+        return self.measured()
 
     def software(self, names: Iterable[str]) -> Shelf:
         """The named execution profiles, with what was fitted to measured rows in place of what was judged."""
