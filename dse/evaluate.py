@@ -31,7 +31,7 @@ from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Footprint, elements_held, footprint, residency
 from dse.timing.serving import Service, serve
 from dse.workload.operators import Product, Tokens, operator_table
-from dse.workload.traffic import Traffic
+from dse.workload.traffic import NO_LIMIT, Traffic
 from dse.workload.transformer import Transformer
 
 __all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
@@ -41,7 +41,7 @@ __all__ = ["LIMITS", "Hardware", "Limits", "Metrics", "evaluate", "hardware_of"]
 class Limits:
     """How far each limit is exceeded, need over limit minus one; feasible when none is above zero [1].
 
-    The first six are the chip's, the others the mapping's.
+    The first eight are the chip's, the others the mapping's.
     """
 
     die_area: Number
@@ -50,6 +50,8 @@ class Limits:
     sram_bandwidth: Number
     idle_power: Number
     rack_power: Number
+    quantisation_noise: Number
+    accuracy_loss: Number
     memory: Number
     layout: Number
     time_to_first_token: Number
@@ -105,7 +107,8 @@ class Metrics:
     output_tokens_per_s_per_user [1/s]; chips: decode and prefill pools together [1];
     usd_per_output_token [USD]; tokens_per_dollar [1/USD]; tokens_per_joule: at the plug of
     the busy machines, their switches and storage [1/J];
-    power: mean of one package [W]; worst_limit: largest excess over a limit, feasible when not above 0 [1].
+    power: mean of one package [W]; quantisation_noise, accuracy_loss: of its formats, as in its numerics [1];
+    worst_limit: largest excess over a limit, feasible when not above 0 [1].
     The rest are the named parts of which these are sums.
     """
 
@@ -118,6 +121,8 @@ class Metrics:
     tokens_per_dollar: Number
     tokens_per_joule: Number
     power: Number
+    quantisation_noise: Number
+    accuracy_loss: Number
     worst_limit: Number
     limits: Limits
     rate: Rate
@@ -127,6 +132,16 @@ class Metrics:
     decode: Pass
     footprint: Footprint
     hardware: Hardware
+
+    @property
+    def qsnr(self) -> Number:
+        """Signal over quantisation noise [dB]: formats differ by powers of ten, and whom it is told to thinks in dB."""
+        return -10.0 * jnp.log10(self.quantisation_noise)
+
+    @property
+    def accuracy_kept(self) -> Number:
+        """Rank correlation that the sentence model keeps in these formats [1]."""
+        return 1.0 - self.accuracy_loss
 
 
 def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
@@ -145,8 +160,8 @@ def hardware_of(chip: Chip, assumptions: Assumptions) -> Hardware:
         dies=dies,
         kinds=kinds,
         die_area=dies.total,
-        energy=supplied(event_energy(chip, silicon, plan), silicon),
-        static_power=supplied(static_power(chip, silicon, plan.area), silicon),
+        energy=supplied(event_energy(at_voltage(chip, silicon), silicon, plan), silicon),
+        static_power=supplied(static_power(chip, silicon, plan), silicon),
         make=make,
         price=price,
         machine=machine_of(chip, make, price, economics),
@@ -180,6 +195,15 @@ def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
         "idle_power": (hardware.static_power + hardware.energy.links) / cooled(chip, dies).package.power_limit - 1.0,
         "rack_power": rack / package.rack_power - 1.0,
     }
+
+
+def quality_limits(chip: Chip, traffic: Traffic) -> dict[str, Number]:
+    """Excess over the quantisation noise and the loss that are allowed [1]; without a limit none, measured or not."""
+    found = {}
+    for name, value in (("quantisation_noise", chip.numerics.noise), ("accuracy_loss", chip.numerics.accuracy_loss)):
+        most = getattr(traffic, name)
+        found[name] = jnp.where(most < NO_LIMIT, value, 0.0) / most - 1.0
+    return found
 
 
 def handover(chip: Chip, mapping: Mapping, held: Footprint) -> Number:
@@ -264,6 +288,7 @@ def evaluate(
     wall = chips * plug_power(chip, power, economics)
     limits = Limits(
         **chip_limits(chip, hardware),
+        **quality_limits(chip, traffic),
         memory=memory,
         layout=layout_excess(transformer, mapping),
         time_to_first_token=service.time_to_first_token / traffic.time_to_first_token - 1.0,
@@ -280,6 +305,8 @@ def evaluate(
         tokens_per_dollar=1.0 / usd,
         tokens_per_joule=service.output_rate / wall,
         power=power,
+        quantisation_noise=chip.numerics.noise,
+        accuracy_loss=chip.numerics.accuracy_loss,
         worst_limit=limits.worst,
         limits=limits,
         rate=rate,

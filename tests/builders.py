@@ -148,7 +148,14 @@ def neutral(base: Chip) -> Chip:
 
 def sixteen_bit(base: Chip) -> Chip:
     """The chip with two bytes for every element, at the rate of its native format."""
-    return change(base, numerics__weight=2.0, numerics__state=2.0, numerics__activation=2.0, numerics__rate=1.0)
+    return change(
+        base,
+        numerics__weight=2.0,
+        numerics__expert_weight=2.0,
+        numerics__state=2.0,
+        numerics__activation=2.0,
+        numerics__rate=1.0,
+    )
 
 
 def stacked(trees: list[Any]) -> Any:

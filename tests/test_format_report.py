@@ -48,7 +48,9 @@ def job(traffic: str) -> Job:
 def direct(traffic: str, area: float, energy: float, bits: float) -> float:
     """Tokens per dollar in float64 of a die whose arrays are PAL8's in silicon, with the format written out."""
     chips = divided(CATALOGUE.entry("chip", plan().logarithmic.chip), job(traffic))
-    held = dict.fromkeys(("weight", "state", "activation"), np.full(len(chips.matrix.units), bits / 8.0))
+    held = dict.fromkeys(
+        ("weight", "expert_weight", "state", "activation"), np.full(len(chips.matrix.units), bits / 8.0)
+    )
     rate = np.full(len(chips.matrix.units), float(CATALOGUE.entry("format", "pal8").values["mac_area_ratio"]) / area)
     ratio = np.full(len(rate), energy)
     chips = replace(chips, numerics=replace(chips.numerics, rate=rate, mac_energy_ratio=ratio, **held))

@@ -17,7 +17,8 @@ from dse.analysis.format_noise import noise_levels, samples
 from dse.analysis.format_quality import embedded, losses_of, measure_losses, pair_similarities, sentence_pairs, task_of
 from dse.analysis.sentence_model import Formats
 from dse.catalogue import CatalogueError, check, open_catalogue
-from dse.catalogue.format_quality import FILES, USES, Change, folder_of, qualities, quality_of, read_records, store
+from dse.catalogue.format_quality import FILES, USES, Change, folder_of, qualities, quality_of, read_records
+from dse.catalogue.format_store import store
 from dse.catalogue.formats import quantiser_of
 from dse.catalogue.locate import shipped_root
 from dse.numerics.parameters import bits_per_element

@@ -25,6 +25,7 @@ ROOMS = {
         "dse.workload.transformer",
         "dse.workload.traffic",
         "dse.numerics.parameters",
+        "dse.numerics.multiply_accumulate",
     ),
     "catalogue": ("dse.catalogue",),
     "physics": ("dse.hardware", "dse.numerics", "dse.workload", "dse.timing", "dse.economics"),

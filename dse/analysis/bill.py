@@ -19,6 +19,7 @@ from dse.economics import Ownership, Rate, hourly_rate, ownership
 from dse.evaluate import Hardware, hardware_of
 from dse.hardware.actuary import Carrier, packaged_dies, raw_die
 from dse.hardware.chip import Chip
+from dse.hardware.throttle import cooled
 
 __all__ = ["BASES", "Bill", "Money", "Total", "bill_of", "money_of"]
 
@@ -91,6 +92,7 @@ def money_of(chip: Chip, assumptions: Assumptions) -> Money:
     """What a chip costs, at the mean power of a machine of which nothing else is known. Arguments broadcast."""
     economics = assumptions.economics
     hardware = hardware_of(chip, assumptions)
+    chip = cooled(chip, hardware.dies)
     owned = ownership(chip, hardware.machine, economics.mean_power_share * chip.package.power_limit, economics)
     rate = hourly_rate(chip, hardware.make.total, hardware.price, owned, economics)
     return Money(hardware=hardware, owned=owned, rate=rate)

@@ -15,8 +15,9 @@ from dse.catalogue.library import section
 from dse.hardware.development import DevelopmentCost, break_even_volume, development_cost
 from dse.sources import Cited
 
-__all__ = ["OWN_MARGIN", "BreakEven", "Point", "break_even", "own_values"]
+__all__ = ["OWN_BASIS", "OWN_MARGIN", "BreakEven", "Point", "as_owner", "break_even", "own_values"]
 
+OWN_BASIS = "tco"
 OWN_MARGIN = "captive"
 """Margin of the partner who makes a chip of one's own."""
 PROBE = 1e6
@@ -70,10 +71,13 @@ def own_values(values: Mapping[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in values.items() if key not in market} | {"price.margin": OWN_MARGIN}
 
 
-def with_volume(job: Job, catalogue: Catalogue, volume: float) -> Job:
-    """The same job with the development spread over so many chips, 0 to leave it out."""
-    assumptions = build_assumptions(catalogue.library, job.price_basis, job.buyer, volume)
-    return replace(job, volume=volume, assumptions=assumptions)
+def as_owner(job: Job, catalogue: Catalogue, volume: float = 0.0) -> Job:
+    """The same job for who owns the chips, with the development spread over so many, 0 to leave it out.
+
+    One's own chip is neither rented nor sold: it costs what owning it costs, whatever is asked for the rival.
+    """
+    assumptions = build_assumptions(catalogue.library, OWN_BASIS, job.buyer, volume)
+    return replace(job, price_basis=OWN_BASIS, volume=volume, assumptions=assumptions)
 
 
 def spread_of(parts: Iterable[Cited | None], total: float) -> tuple[float, float]:
@@ -97,22 +101,25 @@ def development_of(catalogue: Catalogue, values: Mapping[str, Value], economics:
 def break_even(
     catalogue: Catalogue, job: Job, name: str, title: str, values: Mapping[str, Value], rivals: Iterable[str]
 ) -> BreakEven:
-    """A chip of one's own, by its flat description, against the best of the rivals on the job.
+    """A chip of one's own, by its flat description, against the best of the rivals on the job, at its price basis.
 
     Cost per token is a straight line in 1 / volume at one mapping, so two volumes give all of it. CatalogueError when
-    either side cannot do the job.
+    either side cannot do the job, or where rivals are to be had at their cost to make.
     """
-    plain = with_volume(job, catalogue, 0.0)
+    if job.price_basis == "make":
+        way_out = "compare with what they are sold, rented or owned for: buy, rent or tco"
+        raise CatalogueError([Problem("nobody sells chips at their cost", value="'make'", way_out=way_out)])
+    plain = as_owner(job, catalogue)
     mine = own_values(values)
     chip = build_chips(mine, catalogue.library)
     own = evaluate_candidate(plain, name, title, "own", dict(mine), chip)
-    best = compare(catalogue, plain, rivals).candidates[0]
+    best = compare(catalogue, job, rivals).candidates[0]
     unable = [one.name for one in (own, best) if not one.feasible]
     if unable:
         way_out = "see `dse evaluate` for the limit; choose a traffic with looser limits"
         raise CatalogueError([Problem("cannot do the job", value=", ".join(unable), way_out=way_out)])
     chosen = {key: float(getattr(own.mapping, key)) for key in type(own.mapping).__dataclass_fields__}
-    spread = evaluate_candidate(with_volume(job, catalogue, PROBE), name, title, "own", dict(mine), chip, chosen)
+    spread = evaluate_candidate(as_owner(job, catalogue, PROBE), name, title, "own", dict(mine), chip, chosen)
     cost, slope = own.metrics.usd_per_output_token, PROBE
     slope *= float(spread.metrics.usd_per_output_token) - float(cost)
     volume = float(break_even_volume(slope, float(best.metrics.usd_per_output_token) - float(cost)))

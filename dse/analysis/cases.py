@@ -14,7 +14,7 @@ from dse.best_mapping import mapping_lattice
 from dse.catalogue.build import build_chips, build_transformer
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError
-from dse.catalogue.numerics import activations_for
+from dse.catalogue.numerics import activations_for, in_formats
 from dse.catalogue.store import Catalogue
 from dse.hardware.chip import Chip
 from dse.timing.mapping import Mapping
@@ -94,7 +94,7 @@ def chip_of(row: Row, catalogue: Catalogue) -> tuple[Chip, str]:
         else activations_for(asked["weights"], entry.values, catalogue.library)
     )
     software = software_of(row.software, str(entry.values["software"]), catalogue)
-    values = {**entry.values, "software": software} | {f"numerics.{key}": name for key, name in asked.items()}
+    values = in_formats({**entry.values, "software": software}, asked)
     return build_chips(values, catalogue.library), software
 
 

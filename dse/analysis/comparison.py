@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import jax
 import numpy as np
 
+from dse.analysis.quality import ANY_QUALITY, Quality, check_chip, held_to
 from dse.analysis.uncertainty import range_of, spreads, tell_apart
 from dse.assumptions import Assumptions
 from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
@@ -28,7 +29,8 @@ __all__ = ["Candidate", "Comparison", "Job", "compare", "compare_on_bases", "eva
 class Job:
     """What every candidate is asked to do, how its money is counted, and what is known of software.
 
-    buyer: whose money it is; volume: chips over which development is spread, 0 when it is left out [1].
+    buyer: whose money it is; volume: chips over which development is spread, 0 when it is left out [1]; quality: asked
+    of formats, as the requests hold it.
     """
 
     model: str
@@ -43,6 +45,7 @@ class Job:
     assumptions: Assumptions
     mappings: Mapping
     library: Library
+    quality: Quality = ANY_QUALITY
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,11 @@ def job_of(
     most_chips: int = 1024,
     buyer: str = BUYER,
     volume: float | int | None = None,
+    quality: Quality = ANY_QUALITY,
 ) -> Job:
     """The job by names of the catalogue; CatalogueError for unknown ones."""
     transformer = build_transformer(catalogue.entry("transformer", model).values)
-    requests = build_traffic(catalogue.entry("traffic", traffic).values)
+    requests = held_to(build_traffic(catalogue.entry("traffic", traffic).values), quality)
     assumptions = build_assumptions(catalogue.library, price_basis, buyer, volume)
     mappings = mapping_lattice(transformer, requests, most_chips)
     return Job(
@@ -131,6 +135,7 @@ def job_of(
         assumptions=assumptions,
         mappings=mappings,
         library=catalogue.library,
+        quality=quality,
     )
 
 
@@ -157,7 +162,11 @@ def place_of(mappings: Mapping, chosen: dict[str, float]) -> int:
 def evaluate_candidate(
     job: Job, name: str, title: str, status: str, values: Flat, chip: Chip, chosen: dict[str, float] | None = None
 ) -> Candidate:
-    """A chip under every mapping of the job's lattice; the best is kept, or the chosen one, and the front."""
+    """A chip under every mapping of the job's lattice; the best is kept, or the chosen one, and the front.
+
+    CatalogueError where the job asks of its formats what was never measured.
+    """
+    check_chip(values, chip, job.quality, job.library)
     metrics = all_mappings(chip, job.transformer, job.requests, job.mappings, job.assumptions)
     excess = np.asarray(metrics.limits.total)
     value = np.asarray(getattr(metrics, job.objective))

@@ -20,6 +20,7 @@ __all__ = ["USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
 
 RATES = "matrix.rates."
 USES = ("numerics.weights", "numerics.activations", "numerics.kv_cache")
+EXPERTS = "numerics.expert_weights"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Bought:
 
 def in_one_format(columns: Mapping[str, Column], names: Column) -> dict[str, Column]:
     """Designs that multiply one format each (designs,), and keep weights, activations and cache in it."""
-    rest = {path: value for path, value in columns.items() if not path.startswith(RATES)}
+    rest = {path: value for path, value in columns.items() if not path.startswith(RATES) and path != EXPERTS}
     return rest | dict.fromkeys(("matrix.native", *USES), names)
 
 

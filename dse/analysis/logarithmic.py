@@ -119,7 +119,7 @@ def with_format(chips: Chip, points: Float[np.ndarray, "points 3"], native: floa
     area, energy, bits = (np.repeat(column, count) for column in np.asarray(points).T)
     every: Any = jax.tree.map(lambda leaf: np.tile(np.asarray(leaf), len(points)), chips)
     made = in_format(every, area, native)
-    held = dict.fromkeys(("weight", "state", "activation"), bits / 8.0)
+    held = dict.fromkeys(("weight", "expert_weight", "state", "activation"), bits / 8.0)
     return replace(made, numerics=replace(made.numerics, mac_energy_ratio=energy, **held))
 
 

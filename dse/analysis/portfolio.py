@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dse.analysis.comparison import Job, job_of
+from dse.analysis.quality import ANY_QUALITY, Quality
 from dse.analysis.shipped import Shipped, cheapest, shipped_on
 from dse.analysis.uncertainty import range_of, spreads
 from dse.best_mapping import OBJECTIVES, Best, best_mapping
@@ -100,6 +101,7 @@ def portfolio_of(
     most_chips: int = 1024,
     buyer: str = BUYER,
     volume: float | None = None,
+    quality: Quality = ANY_QUALITY,
 ) -> Portfolio:
     """A portfolio by its name; CatalogueError with the nearest name, or with every fault of its file."""
     entry = catalogue.entry("portfolio", name)
@@ -110,7 +112,7 @@ def portfolio_of(
     for pair, weight in weights.items():
         if weight > 0.0:
             model, traffic = (str(entry.values[f"pair.{pair}.{key}"]) for key in ("model", "traffic"))
-            job = job_of(catalogue, model, traffic, price_basis, OBJECTIVES[0], most_chips, buyer, volume)
+            job = job_of(catalogue, model, traffic, price_basis, OBJECTIVES[0], most_chips, buyer, volume, quality)
             pairs.append(Pair(pair, weight / total, job, shipped_on(catalogue, job)))
     return Portfolio(entry.name, entry.document.heading, tuple(pairs))
 

@@ -22,7 +22,7 @@ from dse.catalogue.numerics import arithmetic_of
 from dse.hardware import chip as parts
 from dse.sources import Cited
 from dse.workload import transformer as model
-from dse.workload.traffic import Traffic
+from dse.workload.traffic import NO_LIMIT, Traffic
 
 __all__ = ["BUYER", "PRICE_BASES", "build_assumptions", "build_chips", "build_traffic", "build_transformer"]
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 PRICE_BASES = ("make", "buy", "rent", "tco")
 BUYER = "hyperscaler"
 """Whose money is counted where nobody says."""
-NO_LIMIT = 1e9
+QUALITY = ("quantisation_noise", "accuracy_loss")
 YIELD_WEIGHTS = ("yield_negative_binomial", "yield_poisson", "yield_murphy", "yield_seeds")
 
 
@@ -283,9 +283,13 @@ def sizes_of(part: type[T], given: Columns, table: str) -> T:
 
 
 def build_traffic(values: Mapping[str, Column]) -> Traffic:
-    """A traffic from its flattened values; 'none' is a limit that is never reached, 1e9 [s or sequences]."""
+    """A traffic from its flattened values; 'none' is a limit that is never reached [s or sequences].
+
+    How good formats must be is nowhere in its file: commands ask for it.
+    """
     given = Columns({key: NO_LIMIT if isinstance(value, str) else value for key, value in values.items()})
-    return as_arrays(Traffic(**{name: given.number(name) for name in Traffic.__dataclass_fields__}))
+    asked = [name for name in leaf_names(Traffic) if name not in QUALITY]
+    return as_arrays(Traffic(**{name: given.number(name) for name in asked}))
 
 
 def build_assumptions(

@@ -8,22 +8,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.catalogue.read import read_text
-from dse.catalogue.store import Catalogue
-from dse.catalogue.write import write_text
+from dse.catalogue.read import Entry, read_text
 
 __all__ = [
     "LOSS",
     "NOISE",
     "USES",
     "Change",
+    "Files",
     "FormatQuality",
     "folder_of",
     "qualities",
     "quality_of",
-    "store",
+    "read_records",
 ]
 
 USES = ("weights", "activations", "kv_cache", "all")
@@ -42,6 +42,21 @@ NUMBERS = ("qsnr_db", "cosine_loss", "spearman_loss", "kendall_loss", "change")
 """Columns that hold numbers."""
 
 Record = dict[str, str]
+
+
+@runtime_checkable
+class Files(Protocol):
+    """What is needed of a catalogue: its folders, the files of a kind by name, and entries by name or alias."""
+
+    roots: tuple[Path, ...]
+
+    def files(self, kind: str) -> dict[str, Path]:
+        """Name -> file."""
+        ...
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """A checked entry."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ def folder_of(root: Path) -> Path:
     return root / "models" / "measurements" / "formats"
 
 
-def qualities(catalogue: Catalogue) -> dict[str, FormatQuality]:
+def qualities(catalogue: Files) -> dict[str, FormatQuality]:
     """Format -> what is known of it; CatalogueError with every fault of the stored tables. Later roots replace rows."""
     found = {name: FormatQuality() for name in catalogue.files("format")}
     for row in records(catalogue, "noise.csv"):
@@ -120,7 +135,7 @@ def qualities(catalogue: Catalogue) -> dict[str, FormatQuality]:
     return found
 
 
-def quality_of(catalogue: Catalogue, name: str) -> FormatQuality:
+def quality_of(catalogue: Files, name: str) -> FormatQuality:
     """What is known of a format by name or alias."""
     return qualities(catalogue)[catalogue.entry("format", name).name]
 
@@ -132,7 +147,7 @@ def change_of(row: Record) -> Change:
     return Change(uses=uses, baseline=row["baseline_format"], change=float(row["change"]), **words)
 
 
-def records(catalogue: Catalogue, file: str) -> list[Record]:
+def records(catalogue: Files, file: str) -> list[Record]:
     """Rows of one of the stored tables over all roots, those of formats that are gone left out."""
     paths = [path for root in catalogue.roots if (path := folder_of(root) / file).is_file()]
     rows = [row for path in paths for row in read_records(path, FILES[file])]
@@ -171,15 +186,3 @@ def faults_of(row: Record, path: Path, line: int) -> Iterable[Problem]:
         yield Problem(
             "unknown use", str(path), f"line {line}", repr(row["use"]), listed(USES), nearest(row["use"], USES)
         )
-
-
-def store(root: Path, file: str, rows: Sequence[Record]) -> Path:
-    """Write rows to a table of a catalogue, in place of those of the same formats; the path of the table."""
-    path, measured = folder_of(root) / file, {row["format"] for row in rows}
-    kept = [row for row in read_records(path, FILES[file]) if row["format"] not in measured] if path.is_file() else []
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FILES[file], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted([*kept, *rows], key=lambda row: row["format"]))
-    write_text(path, text.getvalue())
-    return path

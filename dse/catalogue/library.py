@@ -11,6 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.format_costs import RATIOS, costs_of
+from dse.catalogue.format_quality import FormatQuality
+from dse.catalogue.quality import quality_columns
 from dse.catalogue.read import Entry
 from dse.sources import Cited, Source
 
@@ -145,7 +148,7 @@ class Library:
 
     technology, economics: their entries; load: reads an entry of a kind by name, for formats and software, of
     which only those that are asked for are read; calibration: what measured rows say of software, if anything;
-    known: shelves that need not be gathered from the files.
+    known: shelves that need not be gathered from the files; measured: reads what is known of the quality of formats.
     """
 
     technology: tuple[Entry, ...]
@@ -154,6 +157,7 @@ class Library:
     calibration: Entry | None = None
     loaded: dict[tuple[str, tuple[str, ...]], Shelf] = field(default_factory=dict)
     known: dict[str, Shelf] = field(default_factory=dict)
+    measured: Callable[[], dict[str, FormatQuality]] = dict
 
     @cached_property
     def shelves(self) -> dict[str, Shelf]:
@@ -170,17 +174,38 @@ class Library:
 
     @cached_property
     def silicon_file(self) -> Entry:
-        """The file of the coefficients of silicon; CatalogueError unless exactly one file gives them."""
-        holders = [entry for entry in self.technology if getattr(entry.document, "silicon", None) is not None]
+        """The file of the coefficients of silicon."""
+        return self.holder("silicon")
+
+    @cached_property
+    def gates(self) -> dict[str, Cited]:
+        """What arithmetic is built of by name [base units]."""
+        return section(self.holder("gates"), "gates")
+
+    def holder(self, table: str) -> Entry:
+        """The technology file with a table; CatalogueError unless exactly one has it."""
+        holders = [entry for entry in self.technology if getattr(entry.document, table, None) is not None]
         if len(holders) != 1:
             files = listed(str(entry.path) for entry in holders) or "none"
-            rule = "one technology file must hold the table [silicon]"
-            raise CatalogueError([Problem(rule, key="silicon", value=files, way_out="remove your own copy")])
+            rule = f"one technology file must hold the table [{table}]"
+            raise CatalogueError([Problem(rule, key=table, value=files, way_out="remove your own copy")])
         return holders[0]
 
     def formats(self, names: Iterable[str]) -> Shelf:
-        """The named number formats."""
-        return self.files("format", names)
+        """The named number formats, with their quality, and the silicon of their widths where none is cited."""
+        shelf = self.files("format", names)
+        key = ("quality", tuple(shelf.rows))
+        if key not in self.loaded:
+            costs = [costs_of(self.load("format", name), self.gates) for name in shelf.names]
+            silicon = {ratio: np.array([cost[ratio].value for cost in costs], np.float64) for ratio in RATIOS}
+            columns = {**shelf.columns, **silicon, **quality_columns(shelf.names, self.quality)}
+            self.loaded[key] = replace(shelf, columns=columns)
+        return self.loaded[key]
+
+    @cached_property
+    def quality(self) -> dict[str, FormatQuality]:
+        """Format -> what is known of its quality."""
+        return self.measured()
 
     def software(self, names: Iterable[str]) -> Shelf:
         """The named execution profiles, with what was fitted to measured rows in place of what was judged."""

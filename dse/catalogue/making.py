@@ -62,6 +62,17 @@ def core_faults(entry: Entry) -> Iterator[Problem]:
             value = f"{each:g} of {count:g}"
             way_out = f"count the units of one core again, or leave {path} to whole cores"
             yield Problem(f"must divide {path}", str(entry.path), "matrix.units_per_core", value, way_out=way_out)
+    units, spare = fixed_number(entry, "matrix.units"), fixed_number(entry, "matrix.spare_units")
+    if units and spare > units:
+        way_out = "count the units that are sold in matrix.units"
+        yield Problem(
+            "more spare than sold",
+            str(entry.path),
+            "matrix.spare_units",
+            f"{spare:g}",
+            f"at most {units:g}",
+            way_out=way_out,
+        )
 
 
 def cache_faults(entry: Entry) -> Iterator[Problem]:

@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.fields import Value
 from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
+from dse.catalogue.quality import accuracy_loss, noise
 from dse.hardware.chip import Numerics
 
-__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "native_rates"]
+__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "in_formats", "native_rates"]
 
 # Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
 OTHER_FAMILY = 1e3
@@ -73,6 +75,18 @@ def distinct(names: Column) -> list[str]:
     return codes_of(names)[0] if isinstance(names, np.ndarray) else [str(names)]
 
 
+def asked_formats(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Format by use; the weights of experts are in that of the weights where nothing else is said."""
+    asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
+    return asked | {"expert_weights": columns.get("numerics.expert_weights", asked["weights"])}
+
+
+def in_formats(values: Mapping[str, Value], asked: Mapping[str, str]) -> dict[str, Value]:
+    """A chip's values in other formats by use; weights asked for are those of experts too, unless these are."""
+    own = {"expert_weights": asked["weights"]} if "weights" in asked and "numerics.expert_weights" in values else {}
+    return {**values, **{f"numerics.{use}": name for use, name in (own | dict(asked)).items()}}
+
+
 def as_names(value: Column) -> Names:
     """A value that holds names."""
     return value if isinstance(value, np.ndarray) else str(value)
@@ -84,23 +98,27 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
     CatalogueError when a chip multiplies no format that is wide enough for its activations.
     """
     rates = native_rates(columns)
-    asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
+    asked = asked_formats(columns)
     wanted = [*rates, *(name for value in asked.values() for name in distinct(value))]
     formats = library.formats(sorted(set(wanted)))
-    shapes = (np.shape(asked[use]) for use in ("activations", "weights"))
+    shapes = (np.shape(asked[use]) for use in ("activations", "weights", "expert_weights"))
     named = np.broadcast_shapes(*shapes, np.shape(columns["matrix.native"]))
     given = (np.asarray(rate, dtype=np.float64) for rate in rates.values())
     table = np.stack(np.broadcast_arrays(*given, np.zeros(named))[:-1])
     rows = np.array([formats.row(name) for name in rates])
     chosen, rate = compute_format(columns, table, rates, formats, library)
-    row = rows[chosen]
+    stored = {use: formats.rows_of(as_names(value)) for use, value in asked.items()}
+    used = stored | {"activations": rows[chosen]}
     byte = formats.columns["bits"] / 8.0
     numerics = Numerics(
-        weight=byte[formats.rows_of(as_names(asked["weights"]))],
-        state=byte[formats.rows_of(as_names(asked["kv_cache"]))],
-        activation=byte[row],
+        weight=byte[used["weights"]],
+        expert_weight=byte[used["expert_weights"]],
+        state=byte[used["kv_cache"]],
+        activation=byte[used["activations"]],
         rate=rate,
-        mac_energy_ratio=formats.columns["mac_energy_ratio"][row],
+        mac_energy_ratio=formats.columns["mac_energy_ratio"][used["activations"]],
+        noise=noise(formats.columns, used),
+        accuracy_loss=accuracy_loss(formats.columns, used),
     )
     return Arithmetic(
         numerics, area_ratio(table, rows, formats, float(library.silicon["shared_format_overhead"].value))
@@ -116,11 +134,13 @@ def compute_format(
 ) -> tuple[Int[np.ndarray, "*designs"] | np.integer, Numbers]:
     """Position among the native formats, and rate [1], of the format that each design multiplies in.
 
-    The format of the activations, or of the weights where that is wider; else the narrowest native one that is wider,
+    The format of the activations, or of any weights where that is wider; else the narrowest native one that is wider,
     of the same family if there is one; of equals the native format, then the fastest.
     """
     names = list(rates)
-    activations = wider(columns["numerics.activations"], columns["numerics.weights"], formats)
+    stored = asked_formats(columns)
+    activations = wider(stored["activations"], stored["weights"], formats)
+    activations = wider(activations, stored["expert_weights"], formats)
     asked = distinct(activations)
     codes = codes_of(activations)[1] if isinstance(activations, np.ndarray) else np.zeros((), int)
     ranks = np.array([[rank(want, name, formats, library) for name in names] for want in asked])

@@ -187,7 +187,7 @@ def problems_of(error: ValidationError, kind: str, file: str) -> list[Problem]:
                 Problem("unknown key", file, key, allowed=listed(valid, near=str(fault["loc"][-1])), nearest=close)
             )
         elif fault["type"] == "missing":
-            found.append(Problem("missing", file, key))
+            found.append(Problem("missing", file, key, way_out=f"see any shipped {kind} for how it is written"))
         else:
             rule = fault["msg"][:1].lower() + fault["msg"][1:]
             found.append(Problem(rule, file, key, value=shown(fault["input"])))

@@ -131,9 +131,10 @@ class PackageTable(Table):
 
 
 class NumericsTable(Table):
-    """Formats in which models run by default."""
+    """Formats in which models run by default; expert_weights: of routed experts, as the weights when absent."""
 
     weights: FormatName
+    expert_weights: FormatName | None = None
     activations: FormatName
     kv_cache: FormatName
 

@@ -55,12 +55,15 @@ class QuantiserTable(Table):
 
 
 class FormatDocument(Document):
-    """A number format; ratios against a bf16 multiplication with fp32 accumulation on the same node."""
+    """A number format; ratios against a bf16 multiplication with fp32 accumulation on the same node.
+
+    A ratio that is absent follows from the widths of the operands.
+    """
 
     title: Words
     family: str = ""
     bits: Annotated[Figure, Spec(high=64, above=True)]
-    mac_energy_ratio: Positive
-    mac_area_ratio: Positive
+    mac_energy_ratio: Positive | None = None
+    mac_area_ratio: Positive | None = None
     multiplies: Flag
     quantiser: QuantiserTable

@@ -246,6 +246,32 @@ class SiliconTable(Table):
     switch_radix: Annotated[Figure, Spec(low=2, high=1e4)]
 
 
+class GatesTable(Table):
+    """What arithmetic is built of, and how products are added up; see dse.numerics.multiply_accumulate.
+
+    *_energy: at 7 nm [J]; *_area: at 45 nm [mm2]; of either kind only the ratios matter.
+    """
+
+    multiplier_energy: Joules
+    float_multiplier_energy: Joules
+    adder_energy: Joules
+    float_adder_energy: Joules
+    shifter_energy: Joules
+    register_energy: Joules
+    table_energy: Joules
+    multiplier_area: Area
+    float_multiplier_area: Area
+    adder_area: Area
+    float_adder_area: Area
+    shifter_area: Area
+    register_area: Area
+    table_area: Area
+    float_bits: Positive
+    widest_fixed: Positive
+    guard: Ratio
+    alignment: Ratio
+
+
 class TechnologyDocument(Document):
     """Tables of the silicon, memory, link and package industry; a file holds one or more of them."""
 
@@ -261,6 +287,7 @@ class TechnologyDocument(Document):
     memory_history: dict[str, MemoryHistory] = Field(default_factory=dict)
     wafer_history: dict[str, WaferHistory] = Field(default_factory=dict)
     silicon: SiliconTable | None = None
+    gates: GatesTable | None = None
 
 
 class EconomicsTable(Table):

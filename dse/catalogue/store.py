@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dse.catalogue.consistency import read_entry
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.format_quality import qualities
 from dse.catalogue.library import Library, Shelf
 from dse.catalogue.locate import SHELVES, files_of, find, roots, same_content
 from dse.catalogue.read import Entry
@@ -91,7 +92,8 @@ class Catalogue:
             raise CatalogueError(faults)
         calibrations = self.files("calibration")
         calibration = self.entry("calibration", "default") if "default" in calibrations else None
-        return Library(tuple(technology), self.entry("economics", "default"), self.entry, calibration)
+        economics = self.entry("economics", "default")
+        return Library(tuple(technology), economics, self.entry, calibration, measured=lambda: qualities(self))
 
 
 def load_space(name: str, catalogue: Catalogue) -> Space:

@@ -31,6 +31,7 @@ def evaluation_command(mapping: Mapping, job: Job, file: Path, own: Path | None)
     words = ["dse", "evaluate", "--chip", str(file), "--model", job.model, "--traffic", job.traffic]
     words += ["--price-basis", job.price_basis, "--most-chips", str(job.most_chips)]
     words += ["--buyer", job.buyer, *(["--volume", f"{job.volume:.0f}"] if job.volume else [])]
+    words += job.quality.options()
     for name, flag in FLAGS.items():
         words += [flag, f"{float(getattr(mapping, name)):.0f}"]
     words.append("--separate-pools" if float(mapping.disaggregated) > 0.0 else "--shared-pool")

@@ -45,10 +45,11 @@ def breakeven_command(
 ) -> None:
     """Chips, and tokens a second, from which on designing one's own beats buying the best chip for the same traffic.
 
-    The own chip is made at the margin of a design partner; design, masks, licences and software are spread over the
-    volume. A chip that never pays is an answer: exit status 0, "never": true, and why.
+    The own chip is made at the margin of a design partner and owned; the price basis is that of the rivals. Design,
+    masks, licences and software are spread over the volume. A chip that never pays is an answer: exit status 0,
+    "never": true, and why.
     """
-    from dse.analysis.break_even import break_even
+    from dse.analysis.break_even import as_owner, break_even
     from dse.analysis.comparison import job_of
     from dse.analysis.shipped import on_the_market
     from dse.catalogue import open_catalogue
@@ -72,7 +73,8 @@ def breakeven_command(
 
         quiet()
         space = load_space(name, found)
-        title, values = f"{space.title}: best of {trials} designs", own_design(found, space, job, trials, seed)
+        owner = as_owner(job, found)
+        title, values = f"{space.title}: best of {trials} designs", own_design(found, space, owner, trials, seed)
         name = f"{space.name}-best"
     else:
         entry = found.entry("chip", name)

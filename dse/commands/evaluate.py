@@ -16,6 +16,8 @@ from dse.commands.options import (
     ChipsLimit,
     DraftsOption,
     JsonOption,
+    LeastQsnrOption,
+    LossOption,
     ModelOption,
     ObjectiveOption,
     PriceBasisOption,
@@ -32,6 +34,18 @@ if TYPE_CHECKING:
     from dse.catalogue import Catalogue
 
 __all__ = ["add_to"]
+
+
+DEGREES = (
+    "tensor_parallel",
+    "pipeline_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "context_parallel",
+    "batch",
+    "prefill_tokens",
+)
+"""Whole numbers of the mapping that may be given, in the order of the options."""
 
 
 def degree(flag: str, text: str, most: int = MOST_CHIPS) -> Any:
@@ -53,6 +67,9 @@ def evaluate_command(
     prefill: Annotated[int | None, degree("--prefill-tokens", "Tokens of a prefill pass", MOST)] = None,
     pools: Annotated[bool | None, typer.Option("--separate-pools/--shared-pool", help="Prefill on own chips.")] = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Format of the weights.")] = None,
+    expert_weights: Annotated[
+        str | None, typer.Option("--expert-weights", help="Of routed experts, if another.")
+    ] = None,
     kv_cache: Annotated[str | None, typer.Option("--kv-cache", help="Format of the cache.")] = None,
     activations: Annotated[str | None, typer.Option("--activations", help="Format of the products.")] = None,
     drafts: DraftsOption = None,
@@ -60,6 +77,8 @@ def evaluate_command(
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     objective: ObjectiveOption = "tokens-per-dollar",
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
@@ -70,24 +89,18 @@ def evaluate_command(
     A chip that cannot do the job is an answer too: exit status 0, "feasible": false, and the reasons.
     """
     from dse.analysis.comparison import job_of
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import open_catalogue
     from dse.reporting.summary import metrics_json
     from dse.search.objective import metric_of
 
     found = open_catalogue(catalogue)
-    given = {
-        "tensor_parallel": tensor,
-        "pipeline_parallel": pipeline,
-        "expert_parallel": experts,
-        "data_parallel": data,
-        "context_parallel": context,
-        "batch": batch,
-        "prefill_tokens": prefill,
-        "disaggregated": None if pools is None else int(pools),
-    }
+    degrees = (tensor, pipeline, experts, data, context, batch, prefill)
+    given = dict(zip(DEGREES, degrees, strict=True)) | {"disaggregated": None if pools is None else int(pools)}
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    formats = {"weights": weights, "kv_cache": kv_cache, "activations": activations}
-    job = job_of(found, model, traffic, price_basis, metric_of(objective), max(most_chips, chips or 1), buyer, volume)
+    formats = {"weights": weights, "expert_weights": expert_weights, "kv_cache": kv_cache, "activations": activations}
+    limits = (max(most_chips, chips or 1), buyer, volume, quality_asked(min_qsnr, max_loss))
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), *limits)
     job = restricted_job(speculating(job, drafts, acceptance), given, chips)
     chip = found.adopt("chip", chip)
     candidate = candidate_of(found, job, chip, {key: value for key, value in formats.items() if value})
@@ -155,13 +168,13 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
     """A chip of the catalogue on a job, with other formats where asked."""
     from dse.analysis.comparison import evaluate_candidate, status_of
     from dse.catalogue.build import build_chips
-    from dse.catalogue.numerics import activations_for
+    from dse.catalogue.numerics import activations_for, in_formats
 
     entry = catalogue.entry("chip", name)
     asked = {key: catalogue.entry("format", value).name for key, value in formats.items()}
     if "weights" in asked:
         asked.setdefault("activations", activations_for(asked["weights"], entry.values, catalogue.library))
-    values = {**entry.values, **{f"numerics.{key}": value for key, value in asked.items()}}
+    values = in_formats(entry.values, asked)
     chip = build_chips(values, catalogue.library)
     title, status = str(getattr(entry.document, "title", name)), status_of(entry)
     return evaluate_candidate(job, entry.name, title, status, values, chip)
@@ -202,6 +215,7 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
         ends = [document["ranges"][name][end] for end in ("low", "high")]
         shown = [quantity(end, "s") if dimension == "s" else significant(end) for end in ends]
         say(f"  {label:<24}{text:<34}{shown[0]} to {shown[1]}")
+    say(f"  formats                 {quality_text(candidate)}")
     say(f"  decode is bound by      {document['binds']}")
     room = [f"{name.replace('_', ' ')} {100.0 * left:.0f} %" for name, left in tightest(candidate.metrics)]
     say(f"  least room left         {', '.join(room)}")
@@ -211,6 +225,16 @@ def show_candidate(candidate: Candidate, job: Job) -> None:
         for name, seconds in sorted(parts["classes"].items(), key=lambda item: -abs(item[1])):
             if seconds:
                 say(f"    {name:<22}{1e3 * seconds:10.3f} ms")
+
+
+def quality_text(candidate: Candidate) -> str:
+    """Formats of a candidate and what they cost in quality."""
+    from dse.reporting.tables import formats_of
+    from dse.reporting.text import quantity, significant
+
+    metrics = candidate.metrics
+    level, loss = quantity(float(metrics.qsnr), "dB"), significant(100.0 * float(metrics.accuracy_loss), 2)
+    return f"{formats_of(candidate)}: signal over noise {level}, loss of a sentence model {loss} %"
 
 
 def compare_command(
@@ -223,6 +247,8 @@ def compare_command(
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     objective: ObjectiveOption = "tokens-per-dollar",
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     front: Annotated[
@@ -237,6 +263,7 @@ def compare_command(
 ) -> None:
     """The same job on several chips, ranked."""
     from dse.analysis.comparison import compare_on_bases, job_of
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import open_catalogue
     from dse.reporting.interactivity import interactivity, interactivity_table
     from dse.reporting.provenance import marked
@@ -244,7 +271,8 @@ def compare_command(
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, metric_of(objective), most_chips, buyer, volume)
+    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
+    job = job_of(found, model, traffic, price_basis, metric_of(objective), *limits)
     comparison = marked(compare_on_bases(found, job, priced_chips(found, chips, price_basis, mixed)), found)
     page: Path | None = None
     if report is not None:

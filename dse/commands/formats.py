@@ -62,7 +62,7 @@ def measure_command(
     from dse.analysis.format_quality import measure_losses, measure_noise
     from dse.analysis.sentence_model import INSTALL, installed
     from dse.catalogue import open_catalogue
-    from dse.catalogue.format_quality import store
+    from dse.catalogue.format_store import store
 
     quantisers = quantisers_of(open_catalogue(catalogue), names)
     root = output or catalogue or Path()

@@ -26,6 +26,8 @@ __all__ = [
     "ChipsLimit",
     "DraftsOption",
     "JsonOption",
+    "LeastQsnrOption",
+    "LossOption",
     "ModelOption",
     "ObjectiveOption",
     "PriceBasisOption",
@@ -63,6 +65,16 @@ ObjectiveOption = Annotated[str, typer.Option("--objective", help="What the best
 DraftsOption = Annotated[int | None, typer.Option("--draft-tokens", min=0, max=64, help="Tokens speculated per step.")]
 AcceptanceOption = Annotated[
     float | None, typer.Option("--draft-acceptance", min=0, max=0.999, help="Share of the drafts that is kept.")
+]
+LeastQsnrOption = Annotated[
+    str | None,
+    typer.Option("--min-qsnr", metavar="DB", help="Least signal over quantisation noise of all formats, as '20 dB'."),
+]
+LossOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-accuracy-loss", min=0, max=1, help="Most that formats may lose: rank correlation of a sentence model."
+    ),
 ]
 ChipsLimit = Annotated[
     int, typer.Option("--most-chips", min=1, max=MOST_CHIPS, help="Most chips that one deployment may use.")

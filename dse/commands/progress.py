@@ -27,14 +27,16 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job | Po
     from dse.analysis.comparison import job_of
     from dse.analysis.portfolio import portfolio_of
     from dse.catalogue import load_space
+    from dse.search.objective import mapping_objective
     from dse.search.study import plan_in
 
     plan = plan_in(study)
     space = load_space(plan.space, catalogue)
-    money = (plan.most_chips, plan.buyer, plan.volume)
+    limits = (plan.most_chips, plan.buyer, plan.volume, plan.quality)
     if plan.portfolio:
-        return space, portfolio_of(catalogue, plan.portfolio, plan.price_basis, *money)
-    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, plan.objectives[0], *money)
+        return space, portfolio_of(catalogue, plan.portfolio, plan.price_basis, *limits)
+    objective = mapping_objective(plan.objectives)
+    return space, job_of(catalogue, plan.model, plan.traffic, plan.price_basis, objective, *limits)
 
 
 def bar_of(console: Console, silent: bool = False) -> Bar:

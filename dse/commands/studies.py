@@ -13,6 +13,8 @@ from dse.commands.options import (
     CatalogueOption,
     ChipsLimit,
     JsonOption,
+    LeastQsnrOption,
+    LossOption,
     VolumeOption,
     print_json,
     print_ranking,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from dse.analysis.comparison import Comparison, Job
+    from dse.analysis.quality import Quality
     from dse.catalogue import Catalogue, Space
     from dse.search.outcome import Recipe
     from dse.search.study import Plan
@@ -113,12 +116,15 @@ def run_command(
         list[str] | None,
         typer.Option(
             "--objective",
-            help="Once, or several times for a Pareto search; of a portfolio: mean, worst-case, minimax-regret.",
+            help="One, or several with commas for a Pareto search, qsnr and accuracy-loss of formats among them; "
+            "of a portfolio: mean, worst-case, minimax-regret.",
         ),
     ] = None,
     price_basis: Annotated[str | None, typer.Option("--price-basis", help="Default: the space's.")] = None,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.")] = 0,
     study: Annotated[str | None, typer.Option("--study", help="Name; a new one when absent.")] = None,
     storage: StorageOption = DEFAULT_STORAGE,
@@ -128,6 +134,7 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Search a space for the best chip, and compare it with those one can buy."""
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
     from dse.search.storage import open_storage
     from dse.search.study import create
@@ -136,7 +143,8 @@ def run_command(
     found = open_catalogue(catalogue)
     box = load_space(space, found)
     names = (model, traffic, portfolio, price_basis or box.price_basis)
-    plan = new_plan(found, box, names, objective, (sampler, seed, trials), (most_chips, buyer, volume))
+    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
+    plan = new_plan(found, box, names, objective, (sampler, seed, trials), limits)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
     finish(found, durable, storage, report, catalogue, as_json)
@@ -148,12 +156,12 @@ def new_plan(
     names: tuple[str | None, str | None, str | None, str],
     objective: list[str] | None,
     search: tuple[str, int, int],
-    limits: tuple[int, str, int | None],
+    limits: tuple[int, str, int | None, Quality],
 ) -> Plan:
     """The plan of a new study of a job, or of a portfolio where one is asked for, or the space names one.
 
     names: model, traffic, portfolio and price basis; search: sampler, seed and trials; limits: most chips of a
-    deployment, buyer and volume.
+    deployment, buyer, volume and quality.
     """
     from dse.analysis.comparison import job_of
     from dse.analysis.portfolio import portfolio_of

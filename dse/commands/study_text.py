@@ -7,6 +7,7 @@ from typing import Any
 
 from dse.catalogue.read import dimension_of
 from dse.reporting.text import MEASURES, counted, measured, quantity, significant
+from dse.search.objective import QUALITY_METRICS
 from dse.units import readable
 
 __all__ = ["study_line", "study_lines", "value_text"]
@@ -46,7 +47,8 @@ def field_text(path: str, value: object) -> str:
 def plan_text(name: str, value: object) -> str:
     """A part of the plan: names as a command takes them."""
     if name == "objectives" and isinstance(value, list | tuple):
-        return ", ".join(str(item).replace("_", "-") for item in value)
+        called = {field: name for name, field in QUALITY_METRICS.items()}
+        return ", ".join(called.get(str(item), str(item).replace("_", "-")) for item in value)
     return str(value)
 
 

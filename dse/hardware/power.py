@@ -21,8 +21,8 @@ __all__ = ["EventEnergy", "FullLoad", "clock_energy", "event_energy", "full_load
 class EventEnergy:
     """Energy of one event: a multiply-accumulate and a vector operation [J], a byte at each level [J/byte].
 
-    clocks: power of the clock network and of the instructions while the units or the main memory work; links: of the
-    transceivers, which do not rest while the machine works [W].
+    clocks: power of the clock network and of the instructions while the machine works; links: of the transceivers,
+    which do not rest meanwhile [W].
     """
 
     mac: Number
@@ -34,21 +34,23 @@ class EventEnergy:
     links: Number
 
 
-def clocked_logic(chip: Chip, area: Area) -> Number:
-    """Logic that a clock reaches, as the area that it would have at 7 nm [mm2].
+def network_energy(area: Area, process: Process, silicon: Silicon) -> Number:
+    """Energy of the clock network of some dies in one clock [J].
 
-    All but shared SRAM, analogue interfaces and what is empty.
+    It reaches all but shared SRAM, analogue interfaces and what is empty; its energy is that of as much logic at 7 nm.
     """
     inside = area.matrix + area.vector + area.control + area.local + area.on_chip_network + area.other
-    return inside / chip.process.logic_area_scale
+    return inside / process.logic_area_scale * silicon.clock_energy * process.mac_energy_scale * energy_ratio(process)
 
 
-def clock_energy(chip: Chip, silicon: Silicon, area: Area) -> Number:
+def clock_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
     """Energy of the clock network and of the instructions of all cores in one clock at full load [J]."""
     scale = chip.process.mac_energy_scale * energy_ratio(chip.process)
     cores = chip.matrix.units / chip.matrix.units_per_core
-    network = clocked_logic(chip, area) * silicon.clock_energy
-    return (network + cores * chip.style.control_energy) * scale
+    network = network_energy(plan.compute, chip.process, silicon) + network_energy(
+        plan.base, chip.base.process, silicon
+    )
+    return network + cores * chip.style.control_energy * scale
 
 
 def sram_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
@@ -56,7 +58,7 @@ def sram_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
 
     Its bank, and the way to the core: a share of the side of the die that holds it, by the style.
     """
-    scale = chip.process.mac_energy_scale
+    scale = jnp.where(chip.base.dies > 0, chip.base.process.mac_energy_scale, chip.process.mac_energy_scale)
     way = chip.style.sram_distance * jnp.sqrt(sram_die(chip, plan.dies))
     return chip.style.sram_energy * scale + way * silicon.wire_energy
 
@@ -88,7 +90,7 @@ def event_energy(chip: Chip, silicon: Silicon, plan: FloorPlan) -> EventEnergy:
         sram=sram_energy(chip, silicon, plan) * lower,
         memory=chip.memory.energy + transport,
         far_memory=chip.far_memory.energy + transport,
-        clocks=clock_energy(chip, silicon, plan.area) * chip.matrix.clock,
+        clocks=clock_energy(chip, silicon, plan) * chip.matrix.clock,
         links=interface_power(chip),
     )
 
@@ -132,15 +134,17 @@ def interface_power(chip: Chip) -> Number:
     return up.bandwidth * link_energy(up, chip.process) + out.bandwidth * adapter_energy(out, chip.process)
 
 
-def static_power(chip: Chip, silicon: Silicon, area: Area) -> Number:
-    """Leakage of logic and SRAM and idle power of the memory stacks [W].
-
-    chip: broadcastable; area: modelled parts [mm2].
-    """
+def leakage(area: Area, process: Process, silicon: Silicon) -> Number:
+    """Leakage of logic and SRAM of some dies [W]."""
     sram = area.sram + area.local
     logic = area.total - area.unfilled - sram
-    leakage = logic * chip.process.logic_leakage + sram * chip.process.sram_leakage
-    return leakage * leakage_ratio(chip.process, silicon) + chip.memory.stacks * chip.memory.idle_power
+    return (logic * process.logic_leakage + sram * process.sram_leakage) * leakage_ratio(process, silicon)
+
+
+def static_power(chip: Chip, silicon: Silicon, plan: FloorPlan) -> Number:
+    """Leakage of all dies, each kind by its node, and idle power of the memory stacks [W]. chip: broadcastable."""
+    dies = leakage(plan.compute, chip.process, silicon) + leakage(plan.base, chip.base.process, silicon)
+    return dies + chip.memory.stacks * chip.memory.idle_power
 
 
 T = TypeVar("T", EventEnergy, Number)
@@ -192,6 +196,6 @@ def full_load(chip: Chip, silicon: Silicon, plan: FloorPlan, reuse: Number) -> F
         "sram": read * energy.sram,
         "memory": stream * energy.memory,
         "links": energy.links,
-        "static": static_power(chip, silicon, plan.area),
+        "static": static_power(chip, silicon, plan),
     }
     return FullLoad(**parts, delivery=sum(parts.values()) * (1.0 / silicon.delivery_efficiency - 1.0))

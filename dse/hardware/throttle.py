@@ -13,7 +13,7 @@ from dse.hardware.dies import Dies, footprint_of
 from dse.hardware.power import EventEnergy
 from dse.hardware.voltage import Floor, floor_of
 
-__all__ = ["Envelope", "cooled", "envelope_of", "slowdown"]
+__all__ = ["Envelope", "cooled", "envelope_of", "throttled_time"]
 
 LEAST_SHARE = 1e-3
 """Share of the power limit that is left for work, so that a chip whose idle power exceeds it is slow, not infinite."""
@@ -41,23 +41,26 @@ def envelope_of(chip: Chip, silicon: Silicon, energy: EventEnergy, static: Numbe
     )
 
 
-def slowdown(clocked: Number, fixed: Number, time: Number, envelope: Envelope) -> Number:
-    """Time of some work over its time at full clock, so that it stays within its power [1].
+def throttled_time(clocked: Number, fixed: Number, paced: Number, steady: Number, envelope: Envelope) -> Number:
+    """Time of some work that stays within its power [s].
 
-    clocked: energy at full clock of what shares the supply voltage of the logic, fixed: of what has its own, DRAM and
-    links [J]; time: at full clock [s]. With the clock the voltage sinks and the energy of the logic with it. Between
-    the chip's own voltage and the lowest the energy is taken as a straight line over the clock, a + b s, which lies
-    above the true curve, up to 8 % in time; below the lowest the clock alone slows. The share s of full clock solves
-    s (fixed + clocked (a + b s)) = power x time.
+    clocked: energy at full clock of what shares the supply voltage of the logic, fixed: of what has its own, DRAM [J];
+    paced: part of the time at full clock that goes with the clock, steady: the rest, waiting for memory, links and host
+    [s]. With the clock the voltage sinks and the energy of the logic with it. Between the chip's own voltage and the
+    lowest the energy is taken as a straight line over the clock, a + b s, which lies above the true curve, up to 8 % in
+    time; below the lowest the clock alone slows. The share s of full clock then solves
+    fixed + clocked (a + b s) = power x (steady + paced / s).
 
-    Work of twice the power, three quarters of it in logic that runs at 0.5 of the clock for 0.4 of the energy:
+    Work of twice the power, three quarters of it in logic that runs at 0.5 of the clock for 0.4 of the energy, all of
+    its time paced by the clock, and half of it:
 
-    >>> floor = Floor(clock=0.5, energy=0.4)
-    >>> round(float(slowdown(1.5, 0.5, 1.0, Envelope(power=1.0, floor=floor))), 3)
-    1.445
+    >>> envelope = Envelope(power=1.0, floor=Floor(clock=0.5, energy=0.4))
+    >>> [round(float(throttled_time(1.5, 0.5, paced, 1.0 - paced, envelope)), 3) for paced in (1.0, 0.5)]
+    [1.445, 1.31]
     """
-    floor, allowed = envelope.floor, envelope.power * time
+    floor, power = envelope.floor, envelope.power
     slope = (1.0 - floor.energy) / jnp.maximum(1.0 - floor.clock, LEAST_SHARE)
-    falling, staying = clocked * slope, fixed + clocked * (1.0 - slope)
-    at_voltage = (staying + jnp.sqrt(staying**2 + 4.0 * falling * allowed)) / (2.0 * allowed)
-    return jnp.maximum(jnp.maximum(at_voltage, (fixed + clocked * floor.energy) / allowed), 1.0)
+    falling, staying = clocked * slope, fixed + clocked * (1.0 - slope) - power * steady
+    at_voltage = steady + (staying + jnp.sqrt(staying**2 + 4.0 * falling * power * paced)) / (2.0 * power)
+    at_floor = (fixed + clocked * floor.energy) / power
+    return jnp.maximum(jnp.maximum(at_voltage, at_floor), paced + steady)

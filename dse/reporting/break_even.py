@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from dse.analysis.break_even import BreakEven
+from dse.analysis.break_even import OWN_BASIS, BreakEven
 from dse.analysis.comparison import Job
 from dse.reporting.breakdown import named_parts
+from dse.reporting.tables import formats_of
 from dse.reporting.text import counted, significant
 
 __all__ = ["break_even_json", "break_even_lines"]
@@ -26,6 +27,7 @@ def break_even_json(result: BreakEven, job: Job) -> dict[str, Any]:
         "model": job.model,
         "traffic": job.traffic,
         "price_basis": job.price_basis,
+        "own_price_basis": OWN_BASIS,
         "buyer": job.buyer,
         "development_usd": {
             "total": float(result.development.total),
@@ -54,7 +56,9 @@ def break_even_lines(result: BreakEven, job: Job) -> Iterator[str]:
     """A break-even for a person."""
     rival = MILLION * float(result.rival.metrics.usd_per_output_token)
     low, high = result.development_range
-    yield f"{result.own.title} against {result.rival.title}: {job.model}, {job.traffic}, {job.price_basis}, {job.buyer}"
+    yield f"{result.own.title} against {result.rival.title}: {job.model}, {job.traffic}, {job.buyer}"
+    other = f"{result.rival.name} at {job.price_basis} in {formats_of(result.rival)}"
+    yield f"{result.own.name} at {OWN_BASIS} in {formats_of(result.own)}; {other}"
     yield (
         f"development  {significant(float(result.development.total) / MILLION)} million USD "
         f"({significant(low / MILLION)} to {significant(high / MILLION)})"

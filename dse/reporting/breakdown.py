@@ -99,7 +99,7 @@ def energy_parts(metrics: Metrics, work: Pass) -> Parts:
     demand, each = work.demand, metrics.hardware.energy
     links = float(each.links) * float(work.time)
     parts = {
-        "clocks": max(float(demand.matrix), float(demand.memory)) * float(each.clocks),
+        "clocks": (float(demand.time) + float(work.communication) - float(work.hidden)) * float(each.clocks),
         "matrix": float(demand.macs) * float(each.mac),
         "vector": float(demand.operations) * float(each.vector),
         "sram": float(demand.sram_bytes) * float(each.sram),

@@ -11,7 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from dse.catalogue import Catalogue
+from dse.catalogue.format_costs import costs_of, modelled_costs
 from dse.catalogue.format_quality import Change, FormatQuality, qualities
+from dse.catalogue.formats import quantiser_of
 from dse.reporting.summary import finite
 from dse.sources import Cited
 
@@ -32,13 +34,17 @@ LEAST_LOSS = 1e-6
 
 @dataclass(frozen=True)
 class FormatRow:
-    """A format: bits of an element with its scales [bits], silicon over that of bf16 [1], and its quality."""
+    """A format: bits of an element with its scales [bits], silicon over that of bf16 [1], and its quality.
+
+    energy, area: as cited, else as modelled; modelled: both from the widths of the operands.
+    """
 
     name: str
     title: str
     bits: float
     energy: Cited
     area: Cited
+    modelled: dict[str, float]
     quality: FormatQuality
 
 
@@ -52,8 +58,9 @@ def format_rows(catalogue: Catalogue) -> list[FormatRow]:
 def row_of(catalogue: Catalogue, name: str, quality: FormatQuality) -> FormatRow:
     """The row of a format."""
     entry = catalogue.entry("format", name)
-    energy, area = (entry.figures[f"mac_{what}_ratio"] for what in ("energy", "area"))
-    return FormatRow(name, entry.document.heading, float(entry.values["bits"]), energy, area, quality)
+    energy, area = costs_of(entry, catalogue.library.gates).values()
+    modelled = modelled_costs(quantiser_of(entry), catalogue.library.gates)
+    return FormatRow(name, entry.document.heading, float(entry.values["bits"]), energy, area, modelled, quality)
 
 
 def ranged(cited: Cited) -> dict[str, float]:
@@ -72,6 +79,7 @@ def format_json(row: FormatRow) -> dict[str, Any]:
             "bits": row.bits,
             "mac_energy_ratio": ranged(row.energy),
             "mac_area_ratio": ranged(row.area),
+            "modelled": row.modelled,
             "qsnr_db": {**quality.noise, "worst": quality.worst},
             "loss": quality.losses,
             "published": [{**asdict(change), "loss": change.loss} for change in quality.published],

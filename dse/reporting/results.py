@@ -13,7 +13,7 @@ from dse.catalogue.read import Entry
 from dse.evaluate import LIMITS
 from dse.reporting.breakdown import SECONDS_PER_HOUR, named_parts, pass_parts, power_parts
 from dse.reporting.provenance import ProvenanceRow
-from dse.reporting.summary import RANGED, binds, finite, headline, ranges_json, reasons
+from dse.reporting.summary import RANGED, binds, finite, headline, quality_json, ranges_json, reasons
 from dse.reporting.tables import formats_of, modelled_costs, price_source
 
 __all__ = ["UNITS", "csv_text", "result_rows", "unit_of", "write_parquet"]
@@ -27,6 +27,7 @@ UNITS = {
     "_tokens_per_joule": "tokens/J",
     "_usd_per_hour": "USD/h",
     "_tokens_per_s": "tokens/s",
+    "_qsnr_db": "dB",
     "_w_per_chip": "W",
     "_bytes": "bytes",
     "_mm2": "mm2",
@@ -92,6 +93,7 @@ def result_rows(
             "price_basis": item.price_basis,
             "price_source": price_source(item),
             "formats": formats_of(item),
+            **quality_json(item.metrics),
             "binds": binds(item.metrics),
             **named_parts(item.mapping),
             **{name: value if item.feasible else None for name, value in metrics.items()},

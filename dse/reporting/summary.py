@@ -25,6 +25,7 @@ __all__ = [
     "limit_numbers",
     "mapping_text",
     "metrics_json",
+    "quality_json",
     "reason_of",
     "reasons",
     "slack_of",
@@ -72,8 +73,10 @@ def binds(metrics: Metrics) -> str:
 def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
     """Need, limit and dimension of each limit, in the order of LIMITS; need is a ratio where only that is known."""
     hardware, service = metrics.hardware, metrics.service
+    excess = float(metrics.limits.quantisation_noise)
     needs: dict[str, tuple[Any, str]] = {
         "idle_power": (hardware.static_power + hardware.energy.links, "W"),
+        "accuracy_loss": (metrics.accuracy_loss, "1"),
         "memory": (metrics.footprint.total, "bytes"),
         "time_to_first_token": (metrics.time_to_first_token, "s"),
         "time_per_output_token": (metrics.time_per_output_token, "s"),
@@ -84,6 +87,8 @@ def limit_numbers(metrics: Metrics) -> dict[str, tuple[float, float, str]]:
         ratio = 1.0 + float(getattr(metrics.limits, name))
         need, dimension = needs.get(name, (ratio, "1"))
         found[name] = (float(need), float(need) / ratio if ratio else math.inf, dimension)
+    level = float(metrics.qsnr)
+    found["quantisation_noise"] = (level, level + 10.0 * math.log10(1.0 + excess) if excess > -1.0 else math.inf, "dB")
     return found
 
 
@@ -94,6 +99,8 @@ SENTENCES = {
     "sram_bandwidth": "its SRAM is asked for {ratio} x the bandwidth that its banks can give",
     "idle_power": "it burns {ratio} x its power limit before any work ({need} against {limit})",
     "rack_power": "a rack of it draws {ratio} x what the rack feeds and cools",
+    "quantisation_noise": "its formats add {ratio} x the noise allowed (signal over noise of {need} against {limit})",
+    "accuracy_loss": "its formats lose {ratio} x the rank correlation allowed ({need} against {limit})",
     "memory": "needs {ratio} x the memory it has ({need} against {limit} on each chip)",
     "layout": "deals experts to {ratio} x as many groups as it has experts or chips",
     "time_to_first_token": "the first token takes {ratio} x the time allowed ({need} against {limit})",
@@ -174,6 +181,11 @@ def headline(candidate: Candidate) -> dict[str, float]:
     }
 
 
+def quality_json(metrics: Metrics) -> dict[str, float]:
+    """Signal over noise [dB] and loss [1] of the formats of a candidate."""
+    return {"qsnr_db": float(metrics.qsnr), "accuracy_loss": float(metrics.accuracy_loss)}
+
+
 RANGED = {
     "time_to_first_token_s": ("time_to_first_token", 1.0),
     "time_per_output_token_s": ("time_per_output_token", 1.0),
@@ -219,11 +231,21 @@ NEVER_BINDS = 0.999
 """Room above which a limit was not stated: traffics and racks without one carry a billion [1]."""
 
 
+OPEN_ENDED = (
+    "rack_power",
+    "quantisation_noise",
+    "accuracy_loss",
+    "time_to_first_token",
+    "time_per_output_token",
+    "concurrency",
+)
+"""Limits that need not be stated."""
+
+
 def slack_of(metrics: Metrics) -> dict[str, float]:
     """Room left in each limit as a share of it, negative where it is exceeded; nan where none is stated [1]."""
     room = {name: -float(getattr(metrics.limits, name)) for name in LIMITS if name != "layout"}
-    open_ended = ("rack_power", "time_to_first_token", "time_per_output_token", "concurrency")
-    return {name: math.nan if name in open_ended and value > NEVER_BINDS else value for name, value in room.items()}
+    return {name: math.nan if name in OPEN_ENDED and value > NEVER_BINDS else value for name, value in room.items()}
 
 
 def tightest(metrics: Metrics, count: int = 3) -> list[tuple[str, float]]:
@@ -242,6 +264,7 @@ def metrics_json(candidate: Candidate) -> dict[str, Any]:
             "metrics": numbers,
             "ranges": ranges_json(candidate) if feasible and candidate.spreads else {},
             "mapping": named_parts(candidate.mapping),
+            "quality": quality_json(metrics),
             "breakdown": breakdown_json(metrics),
             "binds": binds(metrics),
             "feasible": feasible,

@@ -80,9 +80,9 @@ class RankingRow:
     price_source: 'market' or 'modelled'; price_basis: on which its dollars are; usd_per_million and usd_per_hour (one
     chip) on that basis; usd_per_million_modelled: the same with the prices that follow from its cost; value: of the
     objective [base units]; relative: how many times better the first is by it; decode_chips, prefill_chips: the pools
-    of chips, a prefill pool of its own being an average; deployment_usd: price of those chips; on_front: nothing is
-    better in all objectives; usd_range, value_range: 80 % ranges of both; level: whether error bars leave open if it
-    is better than the first.
+    of chips, a prefill pool of its own being an average; deployment_usd: price of those chips; qsnr [dB], accuracy_loss
+    [1]: of its formats; on_front: nothing is better in all objectives; usd_range, value_range: 80 % ranges of both;
+    level: whether error bars leave open if it is better than the first.
     """
 
     rank: int
@@ -105,6 +105,8 @@ class RankingRow:
     value: float
     relative: float
     tokens_per_joule: float
+    qsnr: float
+    accuracy_loss: float
     usd_per_hour: float
     price_source: str
     price_basis: str
@@ -143,9 +145,19 @@ def format_of(candidate: Candidate, role: str) -> str:
 
 
 def formats_of(candidate: Candidate) -> str:
-    """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree."""
-    names = [format_of(candidate, role) for role in ("weights", "activations", "kv_cache")]
+    """Formats of weights, activations and state as 'fp4/fp8/fp8'; one name where they agree.
+
+    Weights of experts stand behind a plus where they have a format of their own: 'fp8+fp4/fp8/fp8'.
+    """
+    names = [weights_of(candidate), format_of(candidate, "activations"), format_of(candidate, "kv_cache")]
     return names[0] if len(set(names)) == 1 else "/".join(names)
+
+
+def weights_of(candidate: Candidate) -> str:
+    """The format of the weights, and that of experts behind a plus where it is another."""
+    weights = format_of(candidate, "weights")
+    experts = str(candidate.values.get("numerics.expert_weights", weights))
+    return weights if experts == weights else f"{weights}+{experts}"
 
 
 def pools_of(candidate: Candidate) -> tuple[float, float]:
@@ -214,7 +226,7 @@ def ranking_row(
         title=candidate.title,
         status=candidate.status,
         formats=formats_of(candidate),
-        weights=format_of(candidate, "weights"),
+        weights=weights_of(candidate),
         kv_cache=format_of(candidate, "kv_cache"),
         chips=float(metrics.chips),
         decode_chips=decode,
@@ -229,6 +241,8 @@ def ranking_row(
         value=value,
         relative=best / value,
         tokens_per_joule=float(metrics.tokens_per_joule),
+        qsnr=float(metrics.qsnr),
+        accuracy_loss=float(metrics.accuracy_loss),
         usd_per_hour=float(metrics.rate.chosen) * SECONDS_PER_HOUR,
         price_source=price_source(candidate),
         price_basis=candidate.price_basis,

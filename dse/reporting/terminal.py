@@ -58,6 +58,8 @@ COLUMNS = (
     Column("tokens/J", lambda row: significant(row.tokens_per_joule), rank=9, objective="tokens_per_joule"),
     Column("chips", chips_cell, rank=5),
     Column("weights/KV", lambda row: f"{row.weights}/{row.kv_cache}", number=False, rank=6),
+    Column("QSNR\ndB", lambda row: significant(row.qsnr), rank=11, objective="qsnr"),
+    Column("loss\n%", lambda row: significant(100.0 * row.accuracy_loss, 2), rank=12, objective="accuracy_kept"),
     Column("mapping", lambda row: row.mapping, number=False, rank=7),
     Column("bound by", lambda row: row.binds, number=False, rank=8),
 )

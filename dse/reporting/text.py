@@ -15,6 +15,9 @@ MEASURES = {
     "mean_tokens_per_dollar": (1e6, "M tokens/USD"),
     "worst_tokens_per_dollar": (1e6, "M tokens/USD"),
     "share_of_best": (1.0, "of the best shipped chip"),
+    "qsnr": (1.0, "dB signal over noise"),
+    "accuracy_loss": (1.0, "rank correlation lost"),
+    "accuracy_kept": (1.0, "rank correlation kept"),
 }
 """Objective -> size of its unit in base units, and the unit as it is written."""
 
@@ -61,6 +64,8 @@ def quantity(value: float | int, dimension: str) -> str:
     """
     if not math.isfinite(value):
         return "–"
+    if dimension == "dB":
+        return f"{significant(value)} dB"
     if dimension == "s" and value > DAY:
         return "over a day"
     number, _, unit = readable(float(f"{value:.3g}"), dimension, 12).partition(" ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,24 @@ from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.evaluate import LIMITS, Metrics
 from dse.timing.mapping import Mapping
 
-__all__ = ["METRICS", "Outcome", "broken_limits", "metric_of", "objective_values", "trial_record"]
+__all__ = [
+    "METRICS",
+    "QUALITY_METRICS",
+    "Outcome",
+    "broken_limits",
+    "mapping_objective",
+    "metric_of",
+    "objective_values",
+    "objectives_of",
+    "trial_record",
+]
 
 NAMES = ("tokens-per-dollar", "tokens-per-second-per-user", "tokens-per-joule")
 METRICS: dict[str, str] = dict(zip(NAMES, OBJECTIVES, strict=True))
 """Name in a command -> field of the metrics; all are maximised."""
+
+QUALITY_METRICS = {"qsnr": "qsnr", "accuracy-loss": "accuracy_kept"}
+"""The same of the formats of a chip, whatever its mapping; a loss is least where most is kept."""
 
 RECORDED = (
     "time_to_first_token",
@@ -27,6 +41,9 @@ RECORDED = (
     "tokens_per_dollar",
     "tokens_per_joule",
     "power",
+    "qsnr",
+    "accuracy_loss",
+    "accuracy_kept",
 )
 
 
@@ -48,6 +65,34 @@ def metric_of(name: str) -> str:
         close = nearest(name, METRICS)
         raise CatalogueError([Problem("unknown objective", value=repr(name), allowed=listed(METRICS), nearest=close)])
     return field
+
+
+def objectives_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The fields of the metrics that the objectives of a search name, one a text or several with commas.
+
+    CatalogueError with the valid ones, or where nothing but quality is asked for: the widest formats have most of it.
+
+    >>> objectives_of(["tokens_per_dollar,qsnr", "accuracy-loss"])
+    ('tokens_per_dollar', 'qsnr', 'accuracy_kept')
+    """
+    known = METRICS | QUALITY_METRICS
+    fields = []
+    for name in (part.strip() for text in names for part in text.split(",")):
+        field = known.get(name.replace("_", "-"), name if name in known.values() else None)
+        if field is None:
+            close = nearest(name, known)
+            raise CatalogueError([Problem("unknown objective", value=repr(name), allowed=listed(known), nearest=close)])
+        fields.append(field)
+    if not any(field in OBJECTIVES for field in fields):
+        way_out = "search for one of these beside it: --objective tokens-per-dollar,qsnr"
+        rule = "quality alone is no search, the widest formats have most of it"
+        raise CatalogueError([Problem(rule, value=listed(names), allowed=listed(METRICS), way_out=way_out)])
+    return tuple(dict.fromkeys(fields))
+
+
+def mapping_objective(objectives: Sequence[str]) -> str:
+    """The first objective that a mapping decides; what formats are worth is the same under all of them."""
+    return next((name for name in objectives if name in OBJECTIVES), OBJECTIVES[0])
 
 
 def limits_of(metrics: Metrics, design: int) -> dict[str, float]:

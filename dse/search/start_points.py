@@ -88,9 +88,9 @@ def start_point(space: Space, chip: str, values: dict[str, Value]) -> StartPoint
 
 
 def with_supply(values: dict[str, Value], library: Library) -> dict[str, Value]:
-    """The values of a chip with its supply voltage, the nominal one of its node where none is stated."""
+    """The values of a chip with what files leave out: the nominal supply of its node, weights of experts as all."""
     nominal = float(library.shelves["process"].gather(str(values["process.node"]))["nominal_voltage"])
-    return {"process.voltage": nominal} | values
+    return {"process.voltage": nominal, "numerics.expert_weights": values["numerics.weights"]} | values
 
 
 def start_points(space: Space, catalogue: Catalogue) -> list[StartPoint]:

@@ -19,13 +19,21 @@ from optuna.trial import FrozenTrial, Trial
 
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
-from dse.best_mapping import best_mapping
+from dse.analysis.quality import Quality, check_formats, formats_of_fields
+from dse.best_mapping import OBJECTIVES, best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
-from dse.catalogue.fields import Value
+from dse.catalogue.fields import Choices, Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
-from dse.search.objective import Outcome, limits_of, metric_of, objective_values, trial_record
+from dse.search.objective import (
+    Outcome,
+    limits_of,
+    mapping_objective,
+    objective_values,
+    objectives_of,
+    trial_record,
+)
 from dse.search.portfolio import portfolio_metric, portfolio_outcomes
 from dse.search.samplers import batch_size, calmly, choose, make_sampler
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
@@ -46,7 +54,7 @@ class Plan:
     """What a study is: the space and the job by name, the objectives, the sampler and its seed.
 
     digest: of the space file, so that a study goes on only in the space that it was begun in; portfolio: of jobs in
-    place of the one of model and traffic, '' for none.
+    place of the one of model and traffic, '' for none; least_qsnr [dB], greatest_loss [1]: asked of formats, None: not.
     """
 
     space: str
@@ -61,6 +69,17 @@ class Plan:
     seed: int
     most_chips: int
     portfolio: str = ""
+    least_qsnr: float | None = None
+    greatest_loss: float | None = None
+
+    @property
+    def quality(self) -> Quality:
+        """What is asked of formats."""
+        return Quality(self.least_qsnr, self.greatest_loss)
+
+
+LATER = ("portfolio", "least_qsnr", "greatest_loss")
+"""Fields that the plan of an older study lacks."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +105,8 @@ def digest(space: Space, job: Job | Portfolio) -> str:
 
 
 def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
-    """The plan of a new study; CatalogueError for unknown objectives or samplers."""
-    return planned(space, job, tuple(metric_of(name) for name in objectives), sampler, seed, trials)
+    """The plan of a new study; CatalogueError for unknown objectives or samplers, and for formats never measured."""
+    return planned(space, job, objectives_of(objectives), sampler, seed, trials)
 
 
 def portfolio_plan(
@@ -108,6 +127,7 @@ def planned(
     make_sampler(name, seed, len(fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
+    check_space(space, fields, job)
     return Plan(
         space=space.name,
         digest=digest(space, asked),
@@ -121,7 +141,19 @@ def planned(
         seed=seed,
         most_chips=job.most_chips,
         portfolio="" if one else asked.name,
+        least_qsnr=job.quality.least_qsnr,
+        greatest_loss=job.quality.greatest_loss,
     )
+
+
+def check_space(space: Space, fields: tuple[str, ...], job: Job) -> None:
+    """CatalogueError where quality counts and a format that the space allows was never measured."""
+    noise = job.quality.least_qsnr is not None or "qsnr" in fields
+    loss = job.quality.greatest_loss is not None or "accuracy_kept" in fields
+    choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
+    rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
+    if noise or loss:
+        check_formats(formats_of_fields({**space.fixed, **rates, **choices}), job.library, noise, loss)
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
@@ -150,7 +182,7 @@ def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
 def plan_in(study: optuna.Study) -> Plan:
     """The plan that a durable study carries; CatalogueError for a study of another program."""
     stored = study.user_attrs.get("plan")
-    if not isinstance(stored, dict) or {*stored, "portfolio"} != set(Plan.__dataclass_fields__):
+    if not isinstance(stored, dict) or {*stored, *LATER} != set(Plan.__dataclass_fields__):
         way_out = "open it with Optuna, or start a new one with `dse study run SPACE`"
         raise CatalogueError([Problem("was not begun by this program", value=study.study_name, way_out=way_out)])
     return Plan(**{**stored, "objectives": tuple(stored["objectives"])})
@@ -170,11 +202,16 @@ def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
 def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
     """Put start points before everything that the sampler will propose; each is marked in its user attributes.
 
-    With several objectives they are tried under the loosest limit on the time per output token.
+    With several objectives of the mapping they are tried under the loosest limit on the time per output token.
     """
-    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and len(plan.objectives) > 1 else {}
+    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan) else {}
     for point in starts:
         working.enqueue_trial(point.params | target, user_attrs={START: point.record})
+
+
+def rivals(plan: Plan) -> bool:
+    """Whether several objectives pull at the mapping, so that each trial needs a place of its own on their front."""
+    return sum(name in OBJECTIVES for name in plan.objectives) > 1
 
 
 def loosest_target(job: Job) -> float:
@@ -184,7 +221,7 @@ def loosest_target(job: Job) -> float:
 
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
-    if len(plan.objectives) == 1:
+    if not rivals(plan):
         return float(job.requests.time_per_output_token)
     slowest = loosest_target(job)
     return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
@@ -219,7 +256,7 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         job.requests,
         job.assumptions,
         mappings=job.mappings,
-        objective=plan.objectives[0],
+        objective=mapping_objective(plan.objectives),
         slowest=slowest,
     )
     outcomes = []

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, leaf_names, pytree
 from dse.hardware.chip import Chip
 from dse.hardware.power import EventEnergy
-from dse.hardware.throttle import Envelope, slowdown
+from dse.hardware.throttle import Envelope, throttled_time
 from dse.timing.collectives import Exchange, all_gather, all_reduce, dispatch, send
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Residency, stage_share
@@ -234,18 +234,19 @@ def run_pass(
     spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges) if name != "element"}
     sent = sum(spent.values())
     hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
+    host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
+    busy = demand.time + sent - hidden
     clocked = (
-        jnp.maximum(demand.matrix, demand.memory) * energy.clocks
+        busy * energy.clocks
         + demand.macs * energy.mac
         + demand.operations * energy.vector
         + demand.sram_bytes * energy.sram
     )
     fixed = demand.memory_bytes * energy.memory + demand.far_bytes * energy.far_memory
-    host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
-    busy = demand.time + sent - hidden
     step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
     free = busy + step
-    time = free * slowdown(clocked, fixed, free, envelope)
+    paced = jnp.minimum(jnp.maximum(demand.matrix + demand.vector, demand.sram), demand.time)
+    time = throttled_time(clocked, fixed, paced, free - paced, envelope)
     return Pass(
         time=time,
         classes=class_times(times),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip
 from dse.timing.mapping import Mapping
-from dse.workload.operators import Product
+from dse.workload.operators import EXPERT_ROWS, Product
 from dse.workload.recurrent import linear_kept, state_space_kept
 from dse.workload.transformer import Transformer
 
@@ -17,9 +17,13 @@ __all__ = ["Elements", "Footprint", "Residency", "elements_held", "footprint", "
 
 @pytree
 class Elements:
-    """What one chip has to hold: weights, state of the sequences in flight, working activations [elements]."""
+    """What one chip has to hold [elements].
+
+    Weights, experts: those of routed experts among them, state of the sequences in flight, working activations.
+    """
 
     weights: Number
+    experts: Number
     state: Number
     activations: Number
 
@@ -96,10 +100,10 @@ def elements_held(
     sequences = mapping.batch / mapping.data_parallel
     state = state_elements(model, mapping, *contexts) * share * sequences
     widest = jnp.max(per_layer.moved / jnp.maximum(per_layer.tokens * per_layer.products, 1.0), axis=0)
+    held = per_layer.held * per_layer.layers
     return Elements(
-        weights=(per_layer.held * per_layer.layers).sum(0) * share
-        + embedding * both_ends
-        + model.other_parameters * share,
+        weights=held.sum(0) * share + embedding * both_ends + model.other_parameters * share,
+        experts=sum(held[row] for row in EXPERT_ROWS) * share,
         state=state,
         activations=pass_tokens * (2.0 * model.hidden + widest),
     )
@@ -109,7 +113,7 @@ def footprint(chip: Chip, held: Elements) -> Footprint:
     """Bytes of what is held, in the formats of the chip."""
     numerics = chip.numerics
     return Footprint(
-        weights=held.weights * numerics.weight,
+        weights=held.weights * numerics.weight + held.experts * (numerics.expert_weight - numerics.weight),
         state=held.state * numerics.state,
         activations=held.activations * numerics.activation,
     )

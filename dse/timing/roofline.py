@@ -9,7 +9,7 @@ from dse.arrays import Number, pytree
 from dse.hardware.chip import Chip
 from dse.timing.matrix_unit import matrix_cycles
 from dse.timing.memory import Residency, reuse_limits
-from dse.workload.operators import CLASSES, OPERATORS, Product
+from dse.workload.operators import CLASSES, EXPERT_ROWS, OPERATORS, Product
 
 __all__ = ["RESOURCES", "Demand", "Rates", "Usage", "class_times", "operator_usage", "rates_of", "run_table"]
 
@@ -91,7 +91,8 @@ class Usage:
 class Load:
     """What an operator asks of its busiest chip, from the mapping alone and so computed once for all designs.
 
-    As in Product; macs: multiply-accumulates of the mean chip, busiest: of the busiest [1].
+    As in Product; expert: 1 for weights of routed experts, else 0; macs: multiply-accumulates of the mean chip,
+    busiest: of the busiest [1].
     """
 
     products: Number
@@ -103,6 +104,7 @@ class Load:
     moved: Number
     vector: Number
     state: Number
+    expert: Number
     dealt: Number
     grouped: Number
     macs: Number
@@ -113,7 +115,9 @@ def load_of(product: Product) -> Load:
     """Operators, rows first, on their busiest chip; what all mappings share is not repeated for each of them."""
     same = ("tokens", "inner", "outer", "moved", "vector", "dealt", "grouped")
     mappings, kind = tuple(range(1, jnp.ndim(product.state))), jnp.result_type(product.tokens)
+    expert = jnp.zeros(product.state.shape[0], kind).at[jnp.array(EXPERT_ROWS)].set(1.0)
     return Load(
+        expert=jnp.expand_dims(expert, mappings),
         **{name: getattr(product, name) for name in same},
         **{name: getattr(product, name).max(mappings, keepdims=True).astype(kind) for name in ("repeat", "state")},
         products=product.products * product.crowding,
@@ -136,7 +140,8 @@ def operator_usage(load: Load, chip: Chip, rates: Rates, place: Residency) -> Us
     execution, numerics = chip.execution, chip.numerics
     uneven = 1.0 + load.dealt * (execution.expert_imbalance - 1.0) + load.grouped * execution.grouped_overhead
     cycles = matrix_cycles(load.tokens, load.inner, load.outer, load.products, chip.matrix)
-    stored = load.stored * (numerics.weight + load.state * (numerics.state - numerics.weight))
+    other = load.state * (numerics.state - numerics.weight) + load.expert * (numerics.expert_weight - numerics.weight)
+    stored = load.stored * (numerics.weight + other)
     moved = load.moved * numerics.activation
     far_bytes = stored * (1.0 - load.state) * place.weights_far
     behind = jnp.where(load.state > 0.0, place.state_in_memory, place.weights_in_memory)
@@ -182,8 +187,9 @@ def run_table(table: Product, chip: Chip, place: Residency, weights: Number) -> 
 def demand_of(used: Usage, table: Product, chip: Chip, rates: Rates, place: Residency, weights: Number) -> Demand:
     """The whole demand from what the scan has summed; the rest is linear in the table and needs no scan."""
     operations = (table.vector * weights).sum(0)
-    weight_bytes = (table.stored * (1.0 - table.state) * weights).sum(0) * chip.numerics.weight
-    far_bytes = weight_bytes * place.weights_far
+    numerics, read = chip.numerics, table.stored * (1.0 - table.state) * weights
+    of_experts = sum(read[row] for row in EXPERT_ROWS) * (numerics.expert_weight - numerics.weight)
+    far_bytes = (read.sum(0) * numerics.weight + of_experts) * place.weights_far
     return Demand(
         matrix=used.matrix,
         vector=operations * rates.vector,

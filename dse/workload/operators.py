@@ -16,7 +16,7 @@ from dse.workload.product import ACTIVATION_OPERATIONS, NORM_OPERATIONS, SOFTMAX
 from dse.workload.recurrent import linear_attention_products, state_space_products
 from dse.workload.transformer import Transformer
 
-__all__ = ["CLASSES", "OPERATORS", "Product", "Tokens", "distinct_experts", "operator_table"]
+__all__ = ["CLASSES", "EXPERT_ROWS", "OPERATORS", "Product", "Tokens", "distinct_experts", "operator_table"]
 
 OPERATORS = {
     "query-key-value projection": "projection",
@@ -50,6 +50,9 @@ OPERATORS = {
 """Rows of the table, in order, and the class under which each is reported."""
 
 CLASSES = tuple(dict.fromkeys(OPERATORS.values()))
+
+EXPERT_ROWS = tuple(row for row, name in enumerate(OPERATORS) if name in ("expert up", "expert down"))
+"""Rows of routed experts, whose weights may have a format of their own."""
 
 GROUPED_ROWS = 128.0
 """Tokens of an expert from which a grouped product loses less to its padding, a block of rows of GPU libraries [1]."""

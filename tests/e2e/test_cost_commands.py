@@ -229,3 +229,16 @@ def test_faults_of_published_money_are_all_told(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as told:
         read_published(file)
     assert [problem.key for problem in told.value.problems] == ["line 2", "line 3", "line 4"]
+
+
+def test_break_even_is_of_an_owner_against_what_rivals_ask() -> None:
+    """One's own chip costs the same to own whatever is asked for the rival; at their cost nobody sells."""
+    owned, rented = (
+        document("breakeven", "matx-one", "--against", "h100-sxm", *JOB, "--price-basis", basis)
+        for basis in ("tco", "rent")
+    )
+    own = "own_usd_per_million_output_tokens"
+    assert owned[own] == pytest.approx(rented[own], rel=1e-9)
+    assert (owned["own_price_basis"], rented["own_price_basis"], rented["price_basis"]) == ("tco", "tco", "rent")
+    assert rented["break_even_chips"]["value"] < owned["break_even_chips"]["value"]
+    assert "nobody sells" in refused("breakeven", "matx-one", "--against", "h100-sxm", *JOB, "--price-basis", "make")

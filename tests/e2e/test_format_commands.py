@@ -13,7 +13,18 @@ from dse.catalogue import CatalogueError, open_catalogue
 from dse.catalogue.locate import shipped_root
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-KEYS = {"name", "title", "bits", "mac_energy_ratio", "mac_area_ratio", "qsnr_db", "loss", "published", "measured_by"}
+KEYS = {
+    "name",
+    "title",
+    "bits",
+    "mac_energy_ratio",
+    "mac_area_ratio",
+    "modelled",
+    "qsnr_db",
+    "loss",
+    "published",
+    "measured_by",
+}
 
 
 def test_the_document() -> None:

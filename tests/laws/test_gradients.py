@@ -31,6 +31,7 @@ LEAVES = (
     "package__power_limit",
     "package__bond_yield",
     "numerics__weight",
+    "numerics__expert_weight",
     "numerics__state",
     "numerics__activation",
     "execution__matrix_efficiency",

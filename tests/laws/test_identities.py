@@ -74,6 +74,7 @@ def test_one_expert_is_dense(seed: int, name: str) -> None:
     """All but the router, one column wide: its multiply-accumulates, its weights and at most its own time."""
     generator = np.random.default_rng(seed)
     chips, mappings, requests = random_chips(generator), random_mappings(generator, name), random_traffic(generator)
+    chips = change(chips, numerics__expert_weight=chips.numerics.weight)
     dense, expert = model(name), one_expert(model(name))
     one, other = (run(chips, which, requests, mappings) for which in (dense, expert))
     share = np.ceil(dense.layers / mappings.pipeline_parallel)

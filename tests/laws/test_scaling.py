@@ -82,6 +82,7 @@ INPUTS = {
     "development.masks": USD,
     "development.intellectual_property": USD,
     "numerics.weight": BYTES,
+    "numerics.expert_weight": BYTES,
     "numerics.state": BYTES,
     "numerics.activation": BYTES,
     "execution.operator_time": SECOND,

@@ -23,46 +23,70 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from dse.evaluate import hardware_of
 from dse.hardware.area import floor_plan
 from dse.hardware.power import event_energy, supplied
-from dse.hardware.throttle import Envelope, cooled, slowdown
+from dse.hardware.throttle import Envelope, cooled, throttled_time
 from dse.hardware.voltage import clock_ratio, energy_ratio, floor_of
 
 SILICON = assumptions().silicon
 SEED = st.integers(0, 2**32 - 1)
 
 
-def slowdown_at(voltage: float, clocked: float, fixed: float) -> tuple[float, float]:
-    """Clock and power over those at the nominal voltage of an H100, of work that takes 1 J in 1 s there."""
+def clock_and_energy(voltage: float, clocked: float, fixed: float) -> tuple[float, float]:
+    """Clock over that at the nominal voltage of an H100, and energy of work that takes 1 J there."""
     nominal = chip("h100-sxm").process
     lower = replace(nominal, voltage=voltage)
     clock = float(clock_ratio(lower, SILICON)) / float(clock_ratio(nominal, SILICON))
-    return clock, clock * (clocked * float(energy_ratio(lower)) + fixed)
+    return clock, clocked * float(energy_ratio(lower)) + fixed
 
 
 @pytest.mark.parametrize("fixed", [0.0, 0.3, 0.7])
 @pytest.mark.parametrize("overload", [1.02, 1.1, 1.4, 1.8, 2.6])
-def test_slowdown_is_that_of_the_voltage_curve(fixed: float, overload: float) -> None:
+@pytest.mark.parametrize("paced", [1.0, 0.6, 0.1])
+def test_the_time_is_that_of_the_voltage_curve(fixed: float, overload: float, paced: float) -> None:
     """Against the voltage at which the power is what it may be, found by bisection; never faster, within 8 %."""
-    process = chip("h100-sxm").process
-    floor, low = floor_of(process, SILICON), float(process.lowest_voltage)
-    envelope = Envelope(power=1.0 / overload, floor=floor)
-    found = float(slowdown(1.0 - fixed, fixed, 1.0, envelope))
-    clock, power = slowdown_at(low, 1.0 - fixed, fixed)
-    if power > 1.0 / overload:
-        wanted = overload * power / clock
+    process, power = chip("h100-sxm").process, 1.0 / overload
+    low, nominal = float(process.lowest_voltage), float(process.nominal_voltage)
+    envelope = Envelope(power=power, floor=floor_of(process, SILICON))
+    found = float(throttled_time(1.0 - fixed, fixed, paced, 1.0 - paced, envelope))
+
+    def excess(voltage: float) -> float:
+        clock, energy = clock_and_energy(voltage, 1.0 - fixed, fixed)
+        return energy - power * (1.0 - paced + paced / clock)
+
+    if excess(low) > 0.0:
+        wanted = clock_and_energy(low, 1.0 - fixed, fixed)[1] / power
     else:
-        nominal = float(process.nominal_voltage)
-        at = brentq(lambda volt: slowdown_at(volt, 1.0 - fixed, fixed)[1] - 1.0 / overload, low, nominal)
-        wanted = 1.0 / slowdown_at(float(at), 1.0 - fixed, fixed)[0]
+        clock, _ = clock_and_energy(float(brentq(excess, low, nominal)), 1.0 - fixed, fixed)
+        wanted = 1.0 - paced + paced / clock
     assert wanted * (1.0 - 1e-9) <= found <= 1.08 * wanted
     assert found <= overload * (1.0 + 1e-12)
 
 
 def test_what_stays_within_its_power_is_not_slowed() -> None:
-    floor = floor_of(chip("h100-sxm").process, SILICON)
-    assert float(slowdown(0.6, 0.4, 1.0, Envelope(power=1.0, floor=floor))) == pytest.approx(1.0, abs=1e-12)
-    assert float(slowdown(0.0, 0.0, 1.0, Envelope(power=1.0, floor=floor))) == 1.0
+    envelope = Envelope(power=1.0, floor=floor_of(chip("h100-sxm").process, SILICON))
+    assert float(throttled_time(0.6, 0.4, 0.7, 0.3, envelope)) == pytest.approx(1.0, abs=1e-12)
+    assert float(throttled_time(0.0, 0.0, 0.7, 0.3, envelope)) == 1.0
+
+
+def test_waiting_for_memory_costs_no_time_when_the_clock_sinks() -> None:
+    """Work that hardly needs the clock saves its energy first; as much of it paced by the clock takes longer."""
+    envelope = Envelope(power=0.8, floor=floor_of(chip("h100-sxm").process, SILICON))
+    memory_bound, compute_bound = (
+        float(throttled_time(0.6, 0.4, paced, 1.0 - paced, envelope)) for paced in (0.05, 1.0)
+    )
+    assert memory_bound < 1.03 < 1.08 < compute_bound
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "mi300x"])
+def test_clocks_burn_with_the_square_of_the_voltage_and_the_clock(name: str) -> None:
+    base = chip(name)
+    low = change(base, process__voltage=lambda old: 0.85 * old)
+    low = change(low, base__process__voltage=lambda old: 0.85 * old) if float(base.base.dies) else low
+    before, after = (hardware_of(one, assumptions()).energy.clocks for one in (base, low))
+    ratio = float(clock_ratio(low.process, SILICON)) * 0.85**2
+    assert float(after) == pytest.approx(ratio * float(before), rel=1e-9)
 
 
 @seeds(6)
