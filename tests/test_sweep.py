@@ -22,6 +22,7 @@ from dse.catalogue import Catalogue, CatalogueError, activate, list_entries, loa
 from dse.catalogue.build import build_chips
 from dse.search.bounds import bound_of, quick_of, work_of
 from dse.search.grid import Grid, grid_of, grid_sizes
+from dse.search.roofs import grouped, least, needs_of, roof_of
 from dse.search.sweep import Sweep, chunks_of, prepare
 from dse.search.sweep_run import Plan, Result, State, document_of, result_of, run_sweep, sample_rows
 from dse.search.sweep_store import SweepStore, identity_of
@@ -42,10 +43,10 @@ def small_grid(catalogue: Catalogue, name: str, most: int = 96) -> Grid:
     return grid_of(space, sizes)
 
 
-def swept(catalogue: Catalogue, grid: Grid, folder: Path, prune: bool, chips: int = FEW_CHIPS) -> tuple[Sweep, State]:
+def swept(catalogue: Catalogue, grid: Grid, folder: Path, prune: bool, front: bool = True) -> tuple[Sweep, State]:
     space = grid.space
-    job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=chips)
-    sweep = prepare(grid, job, prune)
+    job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=FEW_CHIPS)
+    sweep = prepare(grid, job, prune, front)
     store = SweepStore(folder, identity_of(sweep))
     return sweep, run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
 
@@ -113,25 +114,40 @@ def test_order_visits_every_design_once_and_chunks_cover_it(catalogue: Catalogue
 
 
 quick_bound = jax.jit(bound_of, compiler_options=QUICK_TO_COMPILE)
+quick_roof = jax.jit(roof_of, compiler_options=QUICK_TO_COMPILE)
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_bound_is_never_below_the_truth(catalogue: Catalogue, name: str) -> None:
+def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> None:
+    """Of each point the merged evaluation and the roof of its mapping; of a group the roof above all of its members."""
     space = load_space(name, catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=64)
     places = np.linspace(0, np.size(job.mappings.batch) - 1, 1024).astype(int)
     mappings = jax.tree.map(lambda leaf: np.asarray(leaf)[places], job.mappings)
-    work = work_of(job.transformer, job.requests, mappings, job.assumptions.serving.draft_tokens)
+    serving = job.assumptions.serving
+    work = work_of(job.transformer, job.requests, mappings, serving.draft_tokens)
     chips = random_chips(space, catalogue, 8, seed=3)
+    first = jax.tree.map(lambda leaf: np.asarray(leaf)[0], chips)
+    needs = needs_of(first, work, job.transformer, job.requests, mappings, serving)
+    group = grouped(needs, 16)
+    together = least(needs, group)
+    seen = 0
     for index in range(8):
         chip = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], chips)
         true = all_mappings(chip, job.transformer, job.requests, mappings, job.assumptions)
         quick = quick_of(chip, job.assumptions)
         bound = quick_bound(quick, work, job.transformer, job.requests, mappings, job.assumptions)
+        roof = quick_roof(quick, needs, job.requests, job.assumptions)
+        shared = quick_roof(quick, together, job.requests, job.assumptions)
         feasible = np.asarray(true.worst_limit) <= 0.0
+        seen += feasible.sum()
         for objective in OBJECTIVES:
-            ratio = np.asarray(getattr(bound, objective))[feasible] / np.asarray(getattr(true, objective))[feasible]
-            assert np.all(ratio >= 1.0), f"{name}, design {index}: {objective} is bounded by {ratio.min()} of itself"
+            value = np.asarray(getattr(true, objective))[feasible]
+            for found, one in (("bound", bound), ("roof", roof)):
+                ratio = np.asarray(getattr(one, objective))[feasible] / value
+                assert np.all(ratio >= 1.0), f"{name}, design {index}: {found} of {objective} is {ratio.min()} of it"
+            assert np.all(np.asarray(getattr(shared, objective))[group[feasible]] >= value)
+    assert seen > 100
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -142,6 +158,10 @@ def test_pruned_and_exhaustive_give_the_same_answer(catalogue: Catalogue, tmp_pa
     assert told(result_of(pruned, quick.points)) == told(result_of(whole, slow.points))
     assert slow.counts.designs == quick.counts.designs == grid.designs
     assert slow.counts.broken == quick.counts.broken
+    assert result_of(whole, slow.points).front, "the grid holds a design that can do the job"
+    alone, one = swept(catalogue, grid, tmp_path / "alone", True, front=False)
+    best, known = (result_of(*pair).optima[OBJECTIVES[0]] for pair in ((alone, one.points), (whole, slow.points)))
+    assert (best.number, best.mapping, best.values) == (known.number, known.mapping, known.values)
 
 
 def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ def sweep_command(
         str | None, typer.Option("--name", help="Folder under results/sweeps; default: the space's.")
     ] = None,
     prune: Annotated[bool, typer.Option("--prune/--no-prune", help="Leave out what provably cannot be best.")] = True,
+    front: Annotated[
+        bool,
+        typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
+    ] = True,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
@@ -62,7 +66,7 @@ def sweep_command(
     job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, most_chips, buyer, volume)
     part, parts = shard_of(shard)
     plan = Plan(min(limit or points.designs, points.designs), part, parts)
-    sweep = prepare(points, job, prune)
+    sweep = prepare(points, job, prune, front)
     folder = Path("results/sweeps") / (name or box.name)
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
@@ -115,7 +119,7 @@ def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silen
 def state_text(state: State, total: int, mappings: int, objective: str) -> str:
     """Points a second, time left and the best so far, short enough for one line."""
     from dse.reporting.text import measured, significant
-    from dse.search.sweep_run import OF_POINTS
+    from dse.search.points import OF_POINTS
 
     values = getattr(state.points, OF_POINTS[objective])
     best = f"best {' '.join(measured(objective, float(values.max())))}" if values.size else "none feasible yet"

@@ -1,10 +1,10 @@
 """Which point of a whole grid is best? Every design with every mapping, but for those that provably cannot be.
 
 Designs are visited in an order in which every beginning is spread over the grid, in chunks that grow. Of a chunk,
-designs that break a limit of the chip itself go first: no mapping mends them. Then, for what is left, an upper bound
-of each point is held against what is already found: a point is skipped only when a found one is at least as fast and
-cheaper than the bound, and burns no more for a token. What remains is evaluated. So the optima and the front are those
-of the exhaustive sweep.
+designs that break a limit of the chip itself go first: no mapping mends them. What is left is held against what is
+already found by ever tighter bounds: the roofs of a few groups of mappings, of each mapping, and the merged evaluation
+of each point. A point is skipped only when a found one is at least as fast and cheaper than its bound, and burns no
+more for a token. What remains is evaluated. So the optima and the front are those of the exhaustive sweep.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from dse.analysis.comparison import Job, pareto_front
+from dse.analysis.comparison import Job
 from dse.arrays import Number
 from dse.assumptions import Assumptions
 from dse.best_mapping import DESIGNS, as_type, blocks, count_of, padded
 from dse.catalogue.build import build_chips
 from dse.evaluate import evaluate
 from dse.hardware.chip import Chip
-from dse.search.bounds import TOLERANCE, Bound, Quick, Work, bound_of, quick_of, work_of
+from dse.search.bounds import TOLERANCE, Quick, Work, bound_of, quick_of, work_of
 from dse.search.grid import Grid
+from dse.search.points import KEPT, NONE, Points, Rivals, joined_points, merged_points, rivals_of, undominated
+from dse.search.roofs import Needs, grouped, least, needs_of, roof_of
 from dse.timing.mapping import BLOCK, Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
@@ -36,12 +39,9 @@ from dse.workload.transformer import Transformer
 __all__ = [
     "Chunk",
     "Counts",
-    "Points",
     "Sweep",
-    "best_of_designs",
     "chunk_of",
     "chunks_of",
-    "merged_points",
     "prepare",
     "sample_of",
     "sample_size",
@@ -56,33 +56,14 @@ BUILT = 16384
 PAIRS = 8192
 """Points, each a design with a mapping, that are evaluated at once after screening [1]."""
 
-KNOTS = 32
-"""Points of the front that bounds are held against [1]."""
-
-KEPT = 8
-"""Best points for each objective that a chunk keeps, so that one which double precision refuses has a successor [1]."""
+GROUPS = 32
+"""Groups of mappings whose roofs a design is held against first [1]."""
 
 SAMPLE = 256
 """Designs that are evaluated under every mapping and kept, whether they can do the job or not [1]."""
 
 
-@dataclass(frozen=True)
-class Points:
-    """Feasible points: number of the design, place of the mapping in the lattice, and its values; all (points,)."""
-
-    number: np.ndarray
-    mapping: np.ndarray
-    dollars: np.ndarray
-    speed: np.ndarray
-    joules: np.ndarray
-
-    def take(self, places: np.ndarray) -> Points:
-        """Some of the points."""
-        return Points(*(getattr(self, name)[places] for name in POINT))
-
-
-POINT = tuple(Points.__dataclass_fields__)
-NONE = Points(*(np.zeros(0, np.int64) for _ in range(2)), *(np.zeros(0) for _ in range(3)))
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -108,17 +89,22 @@ class Counts:
 class Sweep:
     """A grid and the job of its designs, ready for the evaluator.
 
-    prune: leave out what cannot be best; the rest in single precision: model, traffic, assumptions, and the lattice in
-    blocks with the work of each mapping.
+    prune: leave out what cannot be best; front: look for the front and all optima, else for the optimum of the job's
+    objective alone. The rest is in single precision: model, traffic, assumptions, the lattice in blocks, the work of
+    each mapping, and what groups of mappings, and each in blocks, need.
     """
 
     grid: Grid
     job: Job
     prune: bool
+    front: bool
     model: Transformer
     traffic: Traffic
     assumptions: Assumptions
-    lattice: tuple[tuple[Mapping, Work], ...]
+    lattice: tuple[Mapping, ...]
+    work: Work
+    coarse: Needs
+    fine: tuple[Needs, ...]
 
     @property
     def mappings(self) -> int:
@@ -150,15 +136,37 @@ class Chunk:
     counts: Counts
 
 
-def prepare(grid: Grid, job: Job, prune: bool = True) -> Sweep:
-    """A sweep of a grid for a job."""
+def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True) -> Sweep:
+    """A sweep of a grid for a job; arguments as in Sweep."""
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
-    drafted = assumptions.serving.draft_tokens
-    lattice = []
-    for start in blocks(count_of(job.mappings), BLOCK):
+    serving, count = assumptions.serving, count_of(job.mappings)
+    chip = as_type(build_chips(grid.design(0), job.library), np.float32)
+    lattice, works, needs = [], [], []
+    for start in blocks(count, BLOCK):
         block = padded(job.mappings, BLOCK, start, np.float32)
-        lattice.append(jax.device_put((block, work_of(model, traffic, block, drafted))))
-    return Sweep(grid, job, prune, model, traffic, assumptions, tuple(lattice))
+        work = work_of(model, traffic, block, serving.draft_tokens)
+        lattice.append(block)
+        works.append(work)
+        needs.append(needs_of(chip, work, model, traffic, block, serving))
+    every: Needs = along(needs, count)
+    return Sweep(
+        grid=grid,
+        job=job,
+        prune=prune,
+        front=front,
+        model=model,
+        traffic=traffic,
+        assumptions=assumptions,
+        lattice=tuple(jax.device_put(lattice)),
+        work=along(works, count),
+        coarse=jax.device_put(least(every, grouped(every, GROUPS))),
+        fine=tuple(needs),
+    )
+
+
+def along(parts: list[T], count: int) -> T:
+    """Blocks of mappings as one, the last axis of every leaf so long."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves, -1)[..., :count], *parts)
 
 
 def chunks_of(designs: int) -> Iterator[tuple[int, int]]:
@@ -184,12 +192,12 @@ def score_points(
     return tuple(jnp.where(metrics.worst_limit <= 0.0, jnp.broadcast_to(value, shape), 0.0) for value in values)  # pyright: ignore[reportReturnType]
 
 
-def undominated(bound: Bound, rivals: tuple[Number, Number, Number]) -> Bool[Array, "..."]:
-    """Where a point may still be on the front, or the best for a joule. rivals: as from `rivals_of`."""
-    speeds, dollars, joules = rivals
-    faster = bound.output_tokens_per_s_per_user[..., None] <= speeds
-    beaten = jnp.max(jnp.where(faster, dollars, 0.0), -1) > bound.tokens_per_dollar
-    return (bound.tokens_per_dollar > 0.0) & (~beaten | (bound.tokens_per_joule >= joules))
+@jax.jit
+def unbeaten(
+    quick: Quick, needs: Needs, traffic: Traffic, assumptions: Assumptions, rivals: Rivals
+) -> Bool[Array, "designs groups"]:
+    """Which groups of mappings may hold a point worth evaluating, for each design; by their roofs."""
+    return undominated(roof_of(quick, needs, traffic, assumptions), rivals)
 
 
 @jax.jit
@@ -200,43 +208,15 @@ def screen(
     traffic: Traffic,
     mapping: Mapping,
     assumptions: Assumptions,
-    rivals: tuple[Number, Number, Number],
-) -> Bool[Array, "designs mappings"]:
-    """Which points of a block, designs x mappings, must be evaluated; (designs, mappings)."""
+    rivals: Rivals,
+) -> Bool[Array, " points"]:
+    """Which points must be evaluated, by the merged evaluation; all leaves (points,)."""
     return undominated(bound_of(quick, work, model, traffic, mapping, assumptions), rivals)
 
 
-def rivals_of(points: Points) -> tuple[np.ndarray, np.ndarray, np.float32]:
-    """What bounds are held against: speeds and dollars of the front, spread over it, and the most for a joule."""
-    front = front_of(points)
-    places = np.unique(np.round(np.linspace(0, len(front.number) - 1, KNOTS)).astype(int)) if len(front.number) else []
-    speeds, dollars = np.zeros(KNOTS, np.float32), np.zeros(KNOTS, np.float32)
-    speeds[: len(places)], dollars[: len(places)] = front.speed[places], front.dollars[places]
-    return speeds, dollars, np.float32(points.joules.max(initial=0.0))
-
-
-def front_of(points: Points) -> Points:
-    """Points than which none is as fast and gives more for a dollar, the most for a dollar first."""
-    return points.take(pareto_front(-points.dollars, points.speed)) if len(points.number) else points
-
-
-def joined_points(parts: list[Points]) -> Points:
-    """Several sets of points as one."""
-    return Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in POINT)) if parts else NONE
-
-
-def merged_points(parts: list[Points]) -> Points:
-    """The front of several sets of points, and their best for each objective, in order of number."""
-    every = joined_points(parts)
-    front = pareto_front(-every.dollars, every.speed) if len(every.number) else np.zeros(0, np.int64)
-    best = [np.argsort(-getattr(every, name), kind="stable")[:KEPT] for name in ("dollars", "speed", "joules")]
-    places = np.unique(np.concatenate([front, *best]).astype(np.int64))
-    return every.take(places[np.lexsort((every.mapping[places], every.number[places]))])
-
-
-def column(chips: Chip, places: np.ndarray | slice) -> Chip:
+def column(designs: T, places: np.ndarray) -> T:
     """Some of the designs."""
-    return jax.tree.map(lambda leaf: leaf[places], chips)
+    return jax.tree.map(lambda leaf: leaf[places], designs)
 
 
 def points_at(sweep: Sweep, chips: Chip, numbers: np.ndarray, designs: np.ndarray, mappings: np.ndarray) -> Points:
@@ -259,72 +239,107 @@ def every_point(sweep: Sweep, chips: Chip, numbers: np.ndarray, reduced: bool = 
     for first in blocks(len(numbers), DESIGNS):
         some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, first, np.float32))
         rows = min(DESIGNS, len(numbers) - first)
-        for index, (mapping, _) in enumerate(sweep.lattice):
+        for index, mapping in enumerate(sweep.lattice):
             width = min(BLOCK, count - index * BLOCK)
             scores = score_points(some, sweep.model, sweep.traffic, mapping, sweep.assumptions)
             values = [np.asarray(one)[:rows, :width] for one in scores]
-            row, place = np.nonzero(kept_of(values, reduced))
-            done = (value[row, place].astype(np.float64) for value in values)
-            points = Points(numbers[first + row], index * BLOCK + place, *done)
-            parts.append(merged_points([points]) if reduced else points)
+            parts.append(merged_points([points_of(values, worth(values), numbers[first:], index)]))
+            if not reduced:
+                best = values[0] == values[0].max(1, keepdims=True)
+                parts.append(points_of(values, best & (values[0] > 0.0), numbers[first:], index))
     return merged_points(parts) if reduced else joined_points(parts)
 
 
-def kept_of(values: list[np.ndarray], reduced: bool) -> np.ndarray:
-    """Feasible points of a block, designs x mappings, that its cheapest does not beat, or that are best for a joule.
+def points_of(values: list[np.ndarray], wanted: np.ndarray, numbers: np.ndarray, block: int) -> Points:
+    """Some points of a block, designs x mappings. numbers: of the designs; block: which one of the lattice."""
+    row, place = np.nonzero(wanted)
+    return Points(numbers[row], block * BLOCK + place, *(value[row, place].astype(np.float64) for value in values))
 
-    reduced: as above; else the best of each design for a dollar as well.
-    """
+
+def worth(values: list[np.ndarray]) -> np.ndarray:
+    """Feasible points of a block that its cheapest does not beat, or that are among the best for a joule."""
     dollars, speed, joules = values
     best = np.unravel_index(dollars.argmax(), dollars.shape)
-    worth = (speed >= speed[best]) | (joules >= np.partition(joules, -KEPT, axis=None)[-KEPT])
-    if not reduced:
-        worth |= dollars == dollars.max(1, keepdims=True)
-    return (dollars > 0.0) & worth
+    thrifty = joules >= np.partition(joules, -KEPT, axis=None)[-KEPT]
+    return (dollars > 0.0) & ((speed >= speed[best]) | thrifty)
 
 
-def screened_points(sweep: Sweep, chips: Chip, numbers: np.ndarray, rivals: tuple) -> tuple[Points, Counts]:
-    """Evaluates the points of some designs that the bound leaves."""
+def screened_points(sweep: Sweep, sound: tuple[Chip, Quick, np.ndarray], rivals: Rivals) -> tuple[Points, Counts]:
+    """Evaluates the points of some designs that the bounds leave. sound: designs with their numbers."""
+    chips, quick, numbers = sound
     designs, mappings, count = [], [], sweep.mappings
     for first in blocks(len(numbers), DESIGNS):
-        some = jax.tree.map(lambda leaf: leaf[:, None], padded(chips, DESIGNS, first, np.float32))
-        quick = quick_of(some, sweep.assumptions)
+        some = jax.tree.map(lambda leaf: leaf[:, None], padded(quick, DESIGNS, first, np.float32))
         rows = min(DESIGNS, len(numbers) - first)
-        for index, (mapping, work) in enumerate(sweep.lattice):
-            left = screen(quick, work, sweep.model, sweep.traffic, mapping, sweep.assumptions, rivals)
+        for index, needs in enumerate(sweep.fine):
+            left = unbeaten(some, needs, sweep.traffic, sweep.assumptions, rivals)
             row, place = np.nonzero(np.asarray(left)[:rows, : count - index * BLOCK])
             designs.append(first + row)
             mappings.append(index * BLOCK + place)
-    where = np.concatenate(designs), np.concatenate(mappings)
-    points = points_at(sweep, chips, numbers, *where) if len(where[0]) else NONE
-    return points, Counts(screened=len(numbers) * count, evaluated=len(where[0]))
+    design, mapping = tighter(sweep, quick, np.concatenate(designs), np.concatenate(mappings), rivals)
+    points = points_at(sweep, chips, numbers, design, mapping) if len(design) else NONE
+    return points, Counts(screened=len(numbers) * count, evaluated=len(design))
 
 
-def part_of(sweep: Sweep, rivals: tuple, numbers: np.ndarray) -> Chunk:
+def tighter(
+    sweep: Sweep, quick: Quick, designs: np.ndarray, mappings: np.ndarray, rivals: Rivals
+) -> tuple[np.ndarray, np.ndarray]:
+    """The designs and mappings, a pair a point, that the merged evaluation leaves of those that the roofs left."""
+    kept = [np.zeros(0, bool)]
+    for start in blocks(len(designs), PAIRS):
+        wanted = np.minimum(np.arange(start, start + PAIRS), len(designs) - 1)
+        some = column(quick, designs[wanted])
+        mapping, work = (
+            jax.tree.map(lambda leaf, w=wanted: np.asarray(leaf, np.float32)[..., mappings[w]], tree)
+            for tree in (sweep.job.mappings, sweep.work)
+        )
+        left = screen(some, work, sweep.model, sweep.traffic, mapping, sweep.assumptions, rivals)
+        kept.append(np.asarray(left)[: len(designs) - start])
+    left = np.concatenate(kept)
+    return designs[left], mappings[left]
+
+
+def part_of(sweep: Sweep, rivals: Rivals, numbers: np.ndarray) -> Chunk:
     """The points of at most BUILT designs."""
-    some, left, counts = sound_designs(sweep, numbers)
+    (chips, quick, left), counts = sound_designs(sweep, numbers, rivals if sweep.prune else None)
     if not len(left):
         return Chunk(NONE, counts)
     if not sweep.prune:
-        return Chunk(every_point(sweep, some, left), counts + Counts(evaluated=len(left) * sweep.mappings))
-    points, screened = screened_points(sweep, some, left, rivals)
+        return Chunk(every_point(sweep, chips, left), counts + Counts(evaluated=len(left) * sweep.mappings))
+    points, screened = screened_points(sweep, (chips, quick, left), rivals)
     return Chunk(points, counts + screened)
 
 
-def sound_designs(sweep: Sweep, numbers: np.ndarray) -> tuple[Chip, np.ndarray, Counts]:
-    """The designs that keep the limits of the chip itself, and their numbers."""
+def sound_designs(
+    sweep: Sweep, numbers: np.ndarray, rivals: Rivals | None
+) -> tuple[tuple[Chip, Quick, np.ndarray], Counts]:
+    """The designs that keep the limits of the chip itself and that rivals do not beat, if there are any."""
     chips = sweep.chips(numbers)
-    quick = quick_of(padded(chips, BUILT, 0, np.float32), sweep.assumptions)
+    padding = padded(chips, BUILT, 0, np.float32)
+    quick = quick_of(padding, sweep.assumptions)
     sound = np.asarray(quick.excess)[: len(numbers)] <= TOLERANCE
-    return column(chips, sound), numbers[sound], Counts(designs=len(numbers), broken=int((~sound).sum()))
+    left = sound.copy()
+    if rivals is not None:
+        wide = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (BUILT,))[:, None], quick)
+        groups = unbeaten(wide, sweep.coarse, sweep.traffic, sweep.assumptions, rivals)
+        left &= np.asarray(groups)[: len(numbers)].any(1)
+    counts = Counts(len(numbers), int((~sound).sum()), int((sound & ~left).sum()))
+    places = np.flatnonzero(left)
+    return (column(chips, places), column(widened(quick), places), numbers[places]), counts
+
+
+def widened(quick: Quick) -> Quick:
+    """Every leaf one value a design."""
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (BUILT,)), quick)
 
 
 def chunk_of(sweep: Sweep, start: int, stop: int, found: Points) -> Chunk:
     """The points of the designs at these places of the order. found: points of the sweep that are known already."""
     starts = range(start, stop, BUILT)
     parts = [sweep.numbers(one, min(one + BUILT, stop)) for one in starts]
+    rivals = rivals_of(found, "" if sweep.front else sweep.job.objective)
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(partial(part_of, sweep, rivals_of(found)), parts))
+        done = list(pool.map(partial(part_of, sweep, rivals), parts))
     return Chunk(merged_points([one.points for one in done]), sum((one.counts for one in done), Counts()))
 
 
@@ -335,12 +350,6 @@ def sample_size(designs: int) -> int:
 
 def sample_of(sweep: Sweep, designs: int) -> Chunk:
     """The first designs of the order under every mapping: their front, their best points, and the best of each."""
-    some, left, counts = sound_designs(sweep, sweep.numbers(0, designs))
-    points = every_point(sweep, some, left, reduced=False) if len(left) else NONE
+    (chips, _, left), counts = sound_designs(sweep, sweep.numbers(0, designs), None)
+    points = every_point(sweep, chips, left, reduced=False) if len(left) else NONE
     return Chunk(points, counts + Counts(evaluated=len(left) * sweep.mappings))
-
-
-def best_of_designs(points: Points) -> Points:
-    """The point of each design that gives most for a dollar."""
-    order = points.take(np.lexsort((-points.dollars, points.number)))
-    return order.take(np.unique(order.number, return_index=True)[1])

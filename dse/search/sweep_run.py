@@ -16,25 +16,20 @@ from dse.catalogue.build import build_chips
 from dse.catalogue.fields import Value
 from dse.evaluate import Metrics
 from dse.search.bounds import TOLERANCE
+from dse.search.points import Points, best_of_designs, merged_points
 from dse.search.sweep import (
     Chunk,
     Counts,
-    Points,
     Sweep,
-    best_of_designs,
     chunk_of,
     chunks_of,
-    merged_points,
     sample_of,
     sample_size,
 )
 from dse.search.sweep_store import SweepStore
 from dse.timing.mapping import Mapping
 
-__all__ = ["OF_POINTS", "Found", "Plan", "Result", "State", "document_of", "result_of", "run_sweep", "sample_rows"]
-
-OF_POINTS: dict[str, str] = dict(zip(OBJECTIVES, ("dollars", "speed", "joules"), strict=True))
-"""Objective -> its column of the points."""
+__all__ = ["Found", "Plan", "Result", "State", "document_of", "result_of", "run_sweep", "sample_rows"]
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,10 @@ def result_of(sweep: Sweep, points: Points) -> Result:
     found = found_points(sweep, points)
     if not found:
         return Result({}, [])
-    optima = {name: max(found, key=lambda one, name=name: one.values[name]) for name in OBJECTIVES}
+    names = OBJECTIVES if sweep.front else (sweep.job.objective,)
+    optima = {name: max(found, key=lambda one, name=name: one.values[name]) for name in names}
+    if not sweep.front:
+        return Result(optima, [])
     dollars, speed = (np.array([one.values[name] for one in found]) for name in OBJECTIVES[:2])
     return Result(optima, [found[place] for place in pareto_front(-dollars, speed)])
 
@@ -192,7 +190,7 @@ def document_of(sweep: Sweep, state: State, result: Result, objective: str) -> d
         "price_basis": job.price_basis,
         "optimum": best_json(result.optima.get(objective), sweep, objective),
         "optima": {name: best_json(result.optima.get(name), sweep, name) for name in OBJECTIVES},
-        "front": front,
+        "front": front if sweep.front else None,
         "designs": counts.designs,
         "mappings": sweep.mappings,
         "points": covered,

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dse.catalogue.errors import CatalogueError, Problem
-from dse.search.sweep import Chunk, Counts, Points, Sweep
+from dse.search.points import Points
+from dse.search.sweep import Chunk, Counts, Sweep
 
 __all__ = ["SweepStore", "identity_of", "write_table"]
 
@@ -52,6 +53,7 @@ def identity_of(sweep: Sweep) -> dict[str, Any]:
         "volume": job.volume,
         "most_chips": job.most_chips,
         "prune": sweep.prune,
+        "sought": "front" if sweep.front else job.objective,
         "grid": {path: len(np.unique(values)) for axis in grid.axes for path, values in axis.columns.items()},
         "digest": digest.hexdigest(),
     }
