@@ -17,6 +17,7 @@ from dse.commands import (
     sensitivity,
     silicon,
     studies,
+    sweep,
     validate,
 )
 
@@ -37,6 +38,7 @@ sensitivity.add_to(app)
 cost.add_to(app)
 breakeven.add_to(app)
 studies.add_to(app)
+sweep.add_to(app)
 reports.add_to(app)
 validate.add_to(app)
 bench.add_to(app)

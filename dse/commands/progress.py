@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dse.catalogue import Catalogue, Space
     from dse.search.study import Progress
 
-__all__ = ["bar_of", "open_job", "run_with_progress", "state_text"]
+__all__ = ["bar_of", "open_job", "run_with_progress", "state_text", "sweep_bar"]
 
 BAR = 5
 """Width of the bar itself [columns]."""
@@ -44,6 +44,14 @@ def bar_of(console: Console, silent: bool = False) -> Bar:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[best]}"))
+    return Progress(*columns, console=console, disable=silent)
+
+
+def sweep_bar(console: Console, silent: bool = False) -> Bar:
+    """The line of a sweep: bar, share of the designs, time, and a field for rate, time left and the best so far."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(BAR), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
     return Progress(*columns, console=console, disable=silent)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "exchanges_of",
     "lengths_of",
     "micro_batch",
+    "pace_of",
     "prefill_tokens",
     "row_weights",
     "run_pass",
@@ -209,6 +210,54 @@ def exchanges_of(chip: Chip, model: Transformer, mapping: Mapping, exchange_byte
     )
 
 
+@pytree
+class Pace:
+    """How long a pass takes once its operators and exchanges are known: as in Pass, all [s] but the energy [J]."""
+
+    time: Number
+    hidden: Number
+    step: Number
+    throttled: Number
+    energy: Number
+
+
+def pace_of(
+    chip: Chip,
+    mapping: Mapping,
+    demand: Demand,
+    sent: Number,
+    sequences: Number,
+    energy: EventEnergy,
+    envelope: Envelope,
+) -> Pace:
+    """Time and energy of a pass: what hides behind what, who waits for the host, and how far power slows it.
+
+    demand: of the operators; sent: time of all exchanges [s]; sequences: in the pass [1]; energy: per event; envelope:
+    what work may burn. Never shorter, and never of less energy, for a larger demand.
+    """
+    hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
+    host = chip.execution.step_time + sequences * chip.execution.sequence_time
+    busy = demand.time + sent - hidden
+    clocked = (
+        busy * energy.clocks
+        + demand.macs * energy.mac
+        + demand.operations * energy.vector
+        + demand.sram_bytes * energy.sram
+    )
+    fixed = demand.memory_bytes * energy.memory + demand.far_bytes * energy.far_memory
+    step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
+    free = busy + step
+    paced = jnp.minimum(jnp.maximum(demand.matrix + demand.vector, demand.sram), demand.time)
+    time = throttled_time(clocked, fixed, paced, free - paced, envelope)
+    return Pace(
+        time=time,
+        hidden=hidden,
+        step=step,
+        throttled=time - free,
+        energy=jnp.minimum(clocked + fixed, envelope.power * time) + energy.links * time,
+    )
+
+
 def run_pass(
     chip: Chip,
     model: Transformer,
@@ -232,29 +281,15 @@ def run_pass(
     demand, times = run_table(table, chip, place, weights)
     size = tokens.total * model.hidden * talk.element
     spent = {name: getattr(talk, name).time(size) for name in leaf_names(Exchanges) if name != "element"}
-    sent = sum(spent.values())
-    hidden = jnp.minimum(sent * chip.execution.overlap, demand.time)
-    host = chip.execution.step_time + tokens.sequences * chip.execution.sequence_time
-    busy = demand.time + sent - hidden
-    clocked = (
-        busy * energy.clocks
-        + demand.macs * energy.mac
-        + demand.operations * energy.vector
-        + demand.sram_bytes * energy.sram
-    )
-    fixed = demand.memory_bytes * energy.memory + demand.far_bytes * energy.far_memory
-    step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
-    free = busy + step
-    paced = jnp.minimum(jnp.maximum(demand.matrix + demand.vector, demand.sram), demand.time)
-    time = throttled_time(clocked, fixed, paced, free - paced, envelope)
+    pace = pace_of(chip, mapping, demand, sum(spent.values()), tokens.sequences, energy, envelope)
     return Pass(
-        time=time,
+        time=pace.time,
         classes=class_times(times),
         operators=class_times(weights),
         **spent,
-        hidden=hidden,
-        step=step,
-        throttled=time - free,
+        hidden=pace.hidden,
+        step=pace.step,
+        throttled=pace.throttled,
         demand=demand,
-        energy=jnp.minimum(clocked + fixed, envelope.power * time) + energy.links * time,
+        energy=pace.energy,
     )

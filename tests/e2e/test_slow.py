@@ -47,6 +47,31 @@ def test_killed_at_random_moments_nothing_told_is_lost(tmp_path: Path, storage: 
     assert len(before) > 64
 
 
+def test_a_sweep_killed_at_random_moments_ends_with_the_same_answer(tmp_path: Path) -> None:
+    generator = random.Random(11)
+    command = [*DSE, "sweep", "gpu", "--limit", "100000", "--most-chips", "16", "--json"]
+
+    def answer(name: str) -> dict:
+        done = subprocess.run([*command, "--name", name], cwd=tmp_path, check=True, capture_output=True)
+        document = json.loads(done.stdout)
+        keys = ("optimum", "optima", "front", "points", "points_evaluated", "designs_broken", "designs_beaten")
+        return {key: document[key] for key in keys}
+
+    killed = 0
+    for _ in range(20):
+        running = subprocess.Popen(
+            [*command, "--name", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            running.wait(generator.uniform(2.0, 15.0))
+        except subprocess.TimeoutExpired:
+            os.kill(running.pid, signal.SIGKILL)
+            running.wait()
+            killed += 1
+    assert killed > 0
+    assert answer("killed") == answer("whole")
+
+
 RECIPES = sorted(path.stem for path in (ROOT / "reports").glob("*.toml"))
 
 
