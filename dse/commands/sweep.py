@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +55,7 @@ def sweep_command(
     from dse.search.objective import metric_of
     from dse.search.sweep import prepare
     from dse.search.sweep_run import Plan, document_of, result_of
-    from dse.search.sweep_store import SweepStore, identity_of
+    from dse.search.sweep_store import SweepStore, forget, identity_of
 
     found = open_catalogue(catalogue)
     box = load_space(space, found)
@@ -69,7 +68,7 @@ def sweep_command(
     sweep = prepare(points, job, prune, front)
     folder = Path("results/sweeps") / (name or box.name)
     if restart:
-        shutil.rmtree(folder, ignore_errors=True)
+        forget(folder)
     store = SweepStore(folder, identity_of(sweep))
     state = run_shown(sweep, plan, store, asked, as_json)
     result = result_of(sweep, state.points)

@@ -56,8 +56,11 @@ BUILT = 16384
 PAIRS = 8192
 """Points, each a design with a mapping, that are evaluated at once after screening [1]."""
 
-GROUPS = 32
-"""Groups of mappings whose roofs a design is held against first [1]."""
+WORKERS = 2
+"""Parts of a chunk that are worked on at once [1]."""
+
+GROUPS = ((32, BUILT), (512, 1024))
+"""Groups of mappings whose roofs a design is held against, few before many, and designs at once [1]."""
 
 SAMPLE = 256
 """Designs that are evaluated under every mapping and kept, whether they can do the job or not [1]."""
@@ -103,7 +106,7 @@ class Sweep:
     assumptions: Assumptions
     lattice: tuple[Mapping, ...]
     work: Work
-    coarse: Needs
+    coarse: tuple[Needs, ...]
     fine: tuple[Needs, ...]
 
     @property
@@ -159,7 +162,7 @@ def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True) -> Swe
         assumptions=assumptions,
         lattice=tuple(jax.device_put(lattice)),
         work=along(works, count),
-        coarse=jax.device_put(least(every, grouped(every, GROUPS))),
+        coarse=tuple(jax.device_put(least(every, grouped(every, count))) for count, _ in GROUPS),
         fine=tuple(needs),
     )
 
@@ -318,14 +321,23 @@ def sound_designs(
     padding = padded(chips, BUILT, 0, np.float32)
     quick = quick_of(padding, sweep.assumptions)
     sound = np.asarray(quick.excess)[: len(numbers)] <= TOLERANCE
-    left = sound.copy()
+    each, places = widened(quick), np.flatnonzero(sound)
     if rivals is not None:
-        wide = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (BUILT,))[:, None], quick)
-        groups = unbeaten(wide, sweep.coarse, sweep.traffic, sweep.assumptions, rivals)
-        left &= np.asarray(groups)[: len(numbers)].any(1)
-    counts = Counts(len(numbers), int((~sound).sum()), int((sound & ~left).sum()))
-    places = np.flatnonzero(left)
-    return (column(chips, places), column(widened(quick), places), numbers[places]), counts
+        for needs, (_, size) in zip(sweep.coarse, GROUPS, strict=True):
+            places = places[still(sweep, needs, column(each, places), size, rivals)]
+    counts = Counts(len(numbers), int((~sound).sum()), int(sound.sum()) - len(places))
+    return (column(chips, places), column(each, places), numbers[places]), counts
+
+
+def still(sweep: Sweep, needs: Needs, quick: Quick, size: int, rivals: Rivals) -> np.ndarray:
+    """Which designs have a group of mappings that rivals do not beat; so many designs at once."""
+    count = len(quick.rate)
+    kept: list[np.ndarray] = [np.zeros(0, bool)]
+    for start in blocks(count, size):
+        some = jax.tree.map(lambda leaf: leaf[:, None], padded(quick, size, start, np.float32))
+        left = unbeaten(some, needs, sweep.traffic, sweep.assumptions, rivals)
+        kept.append(np.any(np.asarray(left)[: count - start], axis=1))
+    return np.concatenate(kept)
 
 
 def widened(quick: Quick) -> Quick:
@@ -335,10 +347,10 @@ def widened(quick: Quick) -> Quick:
 
 def chunk_of(sweep: Sweep, start: int, stop: int, found: Points) -> Chunk:
     """The points of the designs at these places of the order. found: points of the sweep that are known already."""
-    starts = range(start, stop, BUILT)
-    parts = [sweep.numbers(one, min(one + BUILT, stop)) for one in starts]
+    size = min(max(-(-(stop - start) // WORKERS), DESIGNS), BUILT)
+    parts = [sweep.numbers(one, min(one + size, stop)) for one in range(start, stop, size)]
     rivals = rivals_of(found, "" if sweep.front else sweep.job.objective)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         done = list(pool.map(partial(part_of, sweep, rivals), parts))
     return Chunk(merged_points([one.points for one in done]), sum((one.counts for one in done), Counts()))
 

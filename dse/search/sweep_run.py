@@ -60,8 +60,8 @@ class State:
 def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State], None]) -> State:
     """Every chunk of a plan that is not in the store yet, each held against what was found before it."""
     begun = time.perf_counter()
-    sample = sampled(sweep, plan, store)
-    state = State(Counts(evaluated=sample.counts.evaluated), sample.points, 0.0, 0.0, 0)
+    sample, seconds = sampled(sweep, plan, store)
+    state = State(Counts(evaluated=sample.counts.evaluated), merged_points([sample.points]), seconds, 0.0, 0)
     for start, stop in plan.chunks:
         kept = store.read(start, stop)
         if kept is None:
@@ -88,16 +88,20 @@ def timed_chunk(sweep: Sweep, start: int, stop: int, found: Points) -> tuple[Chu
     return chunk, time.perf_counter() - begun
 
 
-def sampled(sweep: Sweep, plan: Plan, store: SweepStore) -> Chunk:
-    """The sample: what the first chunk is held against. Its file has the name of a chunk that ends where it begins."""
+def sampled(sweep: Sweep, plan: Plan, store: SweepStore) -> tuple[Chunk, float]:
+    """The sample, which the first chunk is held against, and its seconds.
+
+    Its file has the name of a chunk that ends where it begins.
+    """
     size = sample_size(plan.designs)
     kept = store.read(size, size)
     if kept is not None:
-        return kept[0]
+        return kept
     begun = time.perf_counter()
     chunk = sample_of(sweep, size)
-    store.write(size, size, chunk, time.perf_counter() - begun)
-    return chunk
+    seconds = time.perf_counter() - begun
+    store.write(size, size, chunk, seconds)
+    return chunk, seconds
 
 
 @dataclass(frozen=True)

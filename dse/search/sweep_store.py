@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.search.points import Points
 from dse.search.sweep import Chunk, Counts, Sweep
 
-__all__ = ["SweepStore", "identity_of", "write_table"]
+__all__ = ["SweepStore", "forget", "identity_of", "write_table"]
 
 FORMAT = 1
 """Version of the files [1]."""
@@ -71,6 +70,12 @@ def write_table(file: Path, table: pa.Table) -> None:
         raise CatalogueError([Problem(f"cannot be written: {error.strerror or error}", file=str(file))]) from error
 
 
+def forget(folder: Path) -> None:
+    """Remove the note and the finished chunks of a sweep, and nothing else."""
+    for file in [*(folder / "chunks").glob("*.parquet"), folder / NOTE]:
+        file.unlink(missing_ok=True)
+
+
 class SweepStore:
     """The folder of a sweep: what it is, and the chunks that are finished."""
 
@@ -115,10 +120,6 @@ class SweepStore:
         file = self.folder / "points" / f"part={name}" / "rows.parquet"
         write_table(file, pa.Table.from_pylist(rows))
         return file
-
-    def clear(self) -> None:
-        """Forget all chunks."""
-        shutil.rmtree(self.folder / "chunks", ignore_errors=True)
 
 
 def refuse_others(note: Path, identity: Mapping[str, Any]) -> None:
