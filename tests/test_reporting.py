@@ -109,7 +109,11 @@ def test_what_binds_is_the_busiest_resource(comparison: Comparison) -> None:
         name, share = binding(item.metrics.decode)
         assert share == max(resource_shares(item.metrics.decode).values())
         assert name
-        assert f"{100 * min(share, 1):.0f} %" in binds(item.metrics)
+        assert (
+            binds(item.metrics) == "power limit"
+            if name == "power"
+            else f"{100 * min(share, 1):.0f} %" in binds(item.metrics)
+        )
 
 
 def test_reasons_name_each_exceeded_limit_with_its_numbers(comparison: Comparison) -> None:
@@ -127,7 +131,17 @@ def test_json_is_finite_and_keeps_its_contract(comparison: Comparison) -> None:
         document = metrics_json(item)
         text = json.dumps(document, allow_nan=False)
         assert json.loads(text) == document
-        assert set(document) == {"metrics", "ranges", "mapping", "breakdown", "binds", "feasible", "reasons", "slack"}
+        assert set(document) == {
+            "metrics",
+            "ranges",
+            "mapping",
+            "breakdown",
+            "binds",
+            "feasible",
+            "reasons",
+            "slack",
+            "quality",
+        }
         for name, ends in document["ranges"].items():
             assert ends["low"] < ends["value"] == document["metrics"][name] < ends["high"]
         assert all((value is None) != item.feasible for value in document["metrics"].values())

@@ -248,7 +248,7 @@ def pace_of(
     step = jnp.maximum(host / mapping.pipeline_parallel, host - busy)
     free = busy + step
     paced = jnp.minimum(jnp.maximum(demand.matrix + demand.vector, demand.sram), demand.time)
-    time = throttled_time(clocked, fixed, paced, free - paced, envelope)
+    time = jnp.maximum(throttled_time(clocked, fixed, paced, free - paced, envelope), free)
     return Pace(
         time=time,
         hidden=hidden,
