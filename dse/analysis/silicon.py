@@ -17,8 +17,8 @@ from dse.catalogue.read import Entry
 from dse.evaluate import Hardware, chip_limits, hardware_of
 from dse.hardware.area import Area
 from dse.hardware.chip import Chip
-from dse.hardware.dies import footprint_of
 from dse.hardware.power import FullLoad, full_load
+from dse.hardware.throttle import heat_removed
 from dse.hardware.yields import DieKind, dies_per_wafer
 from dse.timing.memory import reuse_limits
 
@@ -203,8 +203,7 @@ def slack_of(chip: Chip, hardware: Hardware, load: FullLoad) -> dict[str, float]
     excess = chip_limits(chip, hardware)
     room = {name: -float(excess[limit]) for name, limit in SLACK.items()}
     room["power"] = 1.0 - float(load.total) / float(chip.package.power_limit)
-    cooling = chip.package.power_density_limit * footprint_of(chip, hardware.dies)
-    room["power_density"] = 1.0 - float(chip.package.power_limit) / float(cooling)
+    room["power_density"] = 1.0 - float(chip.package.power_limit) / float(heat_removed(chip, hardware.dies))
     unstated = room["rack"] > NEVER_BINDS
     return {name: math.nan if name == "rack" and unstated else value for name, value in room.items()}
 

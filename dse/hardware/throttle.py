@@ -13,7 +13,7 @@ from dse.hardware.dies import Dies, footprint_of
 from dse.hardware.power import EventEnergy
 from dse.hardware.voltage import Floor, floor_of
 
-__all__ = ["Envelope", "cooled", "envelope_of", "throttled_time"]
+__all__ = ["Envelope", "cooled", "envelope_of", "heat_removed", "throttled_time"]
 
 LEAST_SHARE = 1e-3
 """Share of the power limit that is left for work, so that a chip whose idle power exceeds it is slow, not infinite."""
@@ -27,10 +27,15 @@ class Envelope:
     floor: Floor
 
 
+def heat_removed(chip: Chip, dies: Dies) -> Number:
+    """Power that the cooling takes from the dies of a package [W]."""
+    return chip.package.power_density_limit * footprint_of(chip, dies)
+
+
 def cooled(chip: Chip, dies: Dies) -> Chip:
     """The chip with the power that its cooling removes from its dies, where that is less than its limit."""
-    removed = chip.package.power_density_limit * footprint_of(chip, dies)
-    return replace(chip, package=replace(chip.package, power_limit=jnp.minimum(chip.package.power_limit, removed)))
+    limit = jnp.minimum(chip.package.power_limit, heat_removed(chip, dies))
+    return replace(chip, package=replace(chip.package, power_limit=limit))
 
 
 def envelope_of(chip: Chip, silicon: Silicon, energy: EventEnergy, static: Number) -> Envelope:

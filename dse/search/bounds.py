@@ -18,7 +18,7 @@ from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Assumptions, Serving
 from dse.economics import hourly_rate, ownership, plug_power
 from dse.evaluate import Hardware, chip_limits, handover, hardware_of, layout_excess
-from dse.hardware.chip import Chip
+from dse.hardware.chip import Chip, Numerics
 from dse.hardware.throttle import Envelope, cooled, envelope_of
 from dse.hardware.voltage import at_voltage
 from dse.timing.inference import decode_tokens, exchanges_of, lengths_of, pace_of, prefill_tokens, row_weights
@@ -30,7 +30,7 @@ from dse.workload.operators import operator_table
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Bound", "Quick", "Work", "bound_of", "quick_of", "work_of"]
+__all__ = ["Bound", "Quick", "Work", "bound_of", "least_weight", "quick_of", "work_of"]
 
 T = TypeVar("T")
 TOLERANCE = 1e-4
@@ -142,12 +142,16 @@ def quick_of(chip: Chip, assumptions: Assumptions) -> Quick:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(chip.package.dies)), found)
 
 
+def least_weight(numerics: Numerics) -> Number:
+    """Bytes of a weight, whichever it is [bytes]."""
+    return jnp.minimum(numerics.weight, numerics.expert_weight)
+
+
 def merged(quick: Quick, work: Work, place: Residency, phase: int) -> Demand:
     """The demand of a pass whose operators are one: no resource is asked for more than the evaluation finds."""
     chip, rates, numerics = quick.chip, quick.rates, quick.chip.numerics
     macs, busiest, operations = work.macs[phase], work.busiest[phase], work.operations[phase]
-    least_weight = jnp.minimum(numerics.weight, numerics.expert_weight)
-    weights, state = work.weights[phase] * least_weight, work.state[phase] * numerics.state
+    weights, state = work.weights[phase] * least_weight(numerics), work.state[phase] * numerics.state
     moved = work.moved[phase] * numerics.activation
     unit = chip.matrix
     per_mac = jnp.minimum(rates.clock / (unit.units * unit.rows * unit.columns), rates.scalar)

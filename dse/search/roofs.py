@@ -19,7 +19,7 @@ from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Assumptions, Serving
 from dse.hardware.chip import Chip
 from dse.hardware.throttle import throttled_time
-from dse.search.bounds import TOLERANCE, Bound, Quick, Work
+from dse.search.bounds import TOLERANCE, Bound, Quick, Work, least_weight
 from dse.timing.inference import exchanges_of, lengths_of
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.serving import accepted_tokens, waiting
@@ -163,9 +163,9 @@ def phase_of(quick: Quick, needs: Needs, phase: int, near: Number, least_bytes: 
     """
     chip, rates, energy = quick.chip, quick.rates, quick.hardware.energy
     one = jax.tree.map(lambda leaf: leaf[phase] if jnp.ndim(leaf) > 1 else leaf, needs)
-    least_weight = jnp.minimum(chip.numerics.weight, chip.numerics.expert_weight)
-    weights, state = one.weights * least_weight, one.state * chip.numerics.state
-    held_weights, held_state = one.held_weights * least_weight, one.held_state * chip.numerics.state
+    weight = least_weight(chip.numerics)
+    weights, state = one.weights * weight, one.state * chip.numerics.state
+    held_weights, held_state = one.held_weights * weight, one.held_state * chip.numerics.state
     unit, execution = chip.matrix, chip.execution
     per_mac = jnp.minimum(rates.clock / (unit.units * unit.rows * unit.columns), rates.scalar)
     matrix = one.busiest * per_mac * jnp.minimum(execution.expert_imbalance, 1.0)
@@ -207,8 +207,7 @@ def roof_of(quick: Quick, needs: Needs, traffic: Traffic, assumptions: Assumptio
     per_token = needs.slow[0] * prefill + needs.slow[1] * decode
     begins = chip.execution.request_time + needs.first[0] * prefill + needs.first[1] * decode
     room = near + chip.memory.capacity * chip.execution.usable_memory + chip.far_memory.capacity
-    least_weight = jnp.minimum(chip.numerics.weight, chip.numerics.expert_weight)
-    held = needs.held_weights * least_weight + needs.held_state * chip.numerics.state
+    held = needs.held_weights * least_weight(chip.numerics) + needs.held_state * chip.numerics.state
     late = jnp.maximum(begins / traffic.time_to_first_token, per_token / traffic.time_per_output_token)
     excess = jnp.maximum(jnp.maximum(late, held / jnp.maximum(room, 1.0)) - 1.0, quick.excess)
     usd = seconds * quick.rate / assumptions.economics.utilisation + energy * quick.electricity
