@@ -129,9 +129,9 @@ CAPTIONS = {
     ),
     "weights": (
         "The best chip of the space {space} found for each format of the weights ({designs} designs in all), "
-        "cache as in the space; products are taken in the wider format of the two. Right: loss with weights and "
-        "activations in these formats; where they differ, the larger of both alone, which is the least that it "
-        "can be."
+        "cache as in the space; products are taken in the wider format of the two. Right: loss with weights, "
+        "activations and cache in these formats: measured together where they share one, else the sum of what each "
+        "loses alone, as in a search."
     ),
 }
 """Captions of the figures by name; words in braces are those of the recipe."""

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
-from dse.analysis.quality import Quality, check_formats, formats_of_fields
+from dse.analysis.quality import Quality, check_values
 from dse.best_mapping import OBJECTIVES, best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Choices, Value
@@ -153,7 +153,7 @@ def check_space(space: Space, fields: tuple[str, ...], job: Job) -> None:
     choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
     rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
     if noise or loss:
-        check_formats(formats_of_fields({**space.fixed, **rates, **choices}), job.library, noise, loss)
+        check_values({**space.fixed, **rates, **choices}, job.library, noise, loss)
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
