@@ -128,7 +128,7 @@ def test_the_committed_quality_is_that_of_the_catalogue() -> None:
 
 
 def test_a_space_is_searched_alike_for_all_formats() -> None:
-    effort = Effort(designs=16, rounds=2, children=12, seed=3)
+    effort = Effort(islands=1, designs=16, rounds=2, children=12, seed=3)
     found = [bought_by(CATALOGUE, "lemurian", ("bf16", "fp8-e4m3", "mxfp4"), effort) for _ in range(2)]
     values = [np.asarray(one.metrics.tokens_per_dollar) for one in found]
     assert values[0].tolist() == values[1].tolist()
