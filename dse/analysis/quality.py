@@ -11,13 +11,24 @@ import numpy as np
 
 from dse.catalogue.accumulation import KEY, USUAL
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.fields import Choices
 from dse.catalogue.format_quality import USES
 from dse.catalogue.library import Library
 from dse.catalogue.quality import DISTRIBUTION, LEAST_NOISE, MEASURE
+from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
 from dse.workload.traffic import NO_LIMIT, Traffic
 
-__all__ = ["ANY_QUALITY", "Quality", "check_chip", "check_values", "formats_of_fields", "held_to", "quality_asked"]
+__all__ = [
+    "ANY_QUALITY",
+    "Quality",
+    "check_chip",
+    "check_space",
+    "check_values",
+    "formats_of_fields",
+    "held_to",
+    "quality_asked",
+]
 
 LEVEL = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(?:dB)?\s*", re.IGNORECASE)
 
@@ -108,6 +119,19 @@ def check_values(values: Mapping[str, object], library: Library, noise: bool, lo
             f"sum in {USUAL}, or ask for QSNR",
         )
         raise CatalogueError([Problem(rule, key=KEY, value=repr(name), way_out=way_out) for name in narrow])
+
+
+def check_space(space: Space, quality: Quality, library: Library, wanted: Iterable[str] = ()) -> None:
+    """CatalogueError where quality counts and a format that the space allows was never measured.
+
+    wanted: objectives beside the limits of quality, of which qsnr and accuracy_kept count.
+    """
+    noise = quality.least_qsnr is not None or "qsnr" in wanted
+    loss = quality.greatest_loss is not None or "accuracy_kept" in wanted
+    if noise or loss:
+        choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
+        rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
+        check_values({**space.fixed, **rates, **choices}, library, noise, loss)
 
 
 def check_formats(names: Iterable[str], library: Library, noise: bool, loss: bool) -> None:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import BuyerOption, CatalogueOption, ChipsLimit, JsonOption, VolumeOption, print_json, say
+from dse.commands.options import (
+    BuyerOption,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    LeastQsnrOption,
+    LossOption,
+    VolumeOption,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
@@ -44,12 +54,15 @@ def sweep_command(
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
     from dse.analysis.comparison import job_of
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
     from dse.search.grid import grid_of, grid_sizes
     from dse.search.objective import metric_of
@@ -62,7 +75,8 @@ def sweep_command(
     asked = metric_of(objective or box.objective)
     points = grid_of(box, grid_sizes(box, grid or ()))
     basis = price_basis or box.price_basis
-    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, most_chips, buyer, volume)
+    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
+    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, *limits)
     part, parts = shard_of(shard)
     plan = Plan(min(limit or points.designs, points.designs), part, parts)
     sweep = prepare(points, job, prune, front)
