@@ -117,7 +117,9 @@ CAPTIONS = {
         "of the format as fit; all else is designed anew for each format. {designs} designs are tried in each "
         "space. The best found, not the proven best: differences of some per cent mean nothing. Right: bits, and "
         "loss of the sentence model with all operands in the format; what is bought at a great loss cannot be "
-        "used."
+        "used. Ternary and binary chips, too, keep activations and cache in that format, not the weights alone: their "
+        "rows show what bytes and silicon are worth, and no chip that runs a model. Weights alone are in the figure of "
+        "widths."
     ),
     "region": (
         "Where a logarithmic chip earns more tokens per dollar than an fp8 or an mxfp4 chip: all have the node, "
