@@ -161,7 +161,8 @@ def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
     )
     where = (
         f"Held to a loss of {PERCENT * plan.largest_loss:g} % of the sentence model the optimum is "
-        f"{pair_text(answers, best) if best else 'none of these'}; without a limit it would be {pair_text(answers, top)}."
+        f"{pair_text(answers, best) if best else 'none of these'}; without a limit it would be "
+        f"{pair_text(answers, top)}."
     )
     return [why, where]
 
