@@ -67,7 +67,7 @@ def sweep_command(
     from dse.search.grid import grid_of, grid_sizes
     from dse.search.objective import metric_of
     from dse.search.sweep import prepare
-    from dse.search.sweep_run import Plan, document_of, result_of
+    from dse.search.sweep_run import Plan
     from dse.search.sweep_store import SweepStore, forget, identity_of
 
     found = open_catalogue(catalogue)
@@ -83,15 +83,23 @@ def sweep_command(
     folder = Path("results/sweeps") / (name or box.name)
     if restart:
         forget(folder)
-    store = SweepStore(folder, identity_of(sweep))
-    state = run_shown(sweep, plan, store, asked, as_json)
-    result = result_of(sweep, state.points)
-    document = document_of(sweep, state, result, asked)
-    document |= kept((sweep, plan, store), result, asked, (found, catalogue))
+    run = sweep, plan, SweepStore(folder, identity_of(sweep))
+    document = document_run(run, asked, (found, catalogue), as_json)
     if as_json:
         print_json(document)
         return
     tell(document, asked)
+
+
+def document_run(
+    run: tuple[Sweep, Plan, SweepStore], objective: str, places: tuple[Catalogue, Path | None], silent: bool
+) -> dict[str, Any]:
+    """Run a sweep and write what it found; the document that tells it."""
+    from dse.search.sweep_run import document_of, result_of
+
+    state = run_shown(*run, objective, silent)
+    result = result_of(run[0], state.points)
+    return document_of(run[0], state, result, objective) | kept(run, result, objective, places)
 
 
 def shard_of(text: str) -> tuple[int, int]:
