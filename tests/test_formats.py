@@ -150,6 +150,8 @@ def test_formats_of_the_user(tmp_path: Path, quantiser: str, bits: float) -> Non
         ),
         ('element = "levels"; levels = [1, 0]', "16", ("rising numbers",)),
         ('element = "float"; exponent = 7; mantissa = 3; bias = 127', "16", ("within 2^-126 and 2^126", "bias 127")),
+        ('element = "posit"; width = 16; exponent = 8', "16", ("within 2^-126 and 2^126", "8 of exponent")),
+        ('element = "logarithmic"; integer = 6; fraction = 3; base = 16', "16", ("within 2^-126", "to base 16")),
         ('element = "float"; exponent = 8; mantissa = 3; specials = "none"', "16", ("bias, 127",)),
         ('element = "float"; exponent = 4; mantissa = 0; specials = "nan"', "16", ("no code to spare",)),
         ('element = "float"; exponent = 4; mantissa = 3; rules = "x"', "16", ("unknown key", "did you mean 'rule'")),

@@ -26,6 +26,8 @@ __all__ = ["Gates", "Sums", "cost_over_bf16", "multiply_accumulate", "summed_in"
 BF16 = Quantiser(Float(8, 7, specials="ieee", overflow="infinity"))
 POSIT_REGIME = 2
 """Shortest regime of a posit, where its significand is longest [bits]."""
+LOOKED_UP = 8.0
+"""Significand of listed levels that are no whole numbers: their table gives out bf16, as that of NF4 does [bits]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,14 @@ def significand(element: Element) -> float:
         case Float():
             return element.mantissa + 1.0
         case Posit():
-            return element.bits - 1.0 - POSIT_REGIME - element.exponent + 1.0
+            return max(element.bits - 1.0 - POSIT_REGIME - element.exponent + 1.0, 1.0)
         case Logarithmic():
             return element.fraction + 1.0
         case Integer():
             return float(element.bits)
         case Levels():
-            return math.ceil(math.log2(element.largest + 1.0)) + 1.0
+            whole = all(value.is_integer() for value in element.values)
+            return math.ceil(math.log2(element.largest + 1.0)) + 1.0 if whole else LOOKED_UP
         case _:
             return 1.0
 

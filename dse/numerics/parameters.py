@@ -30,9 +30,17 @@ WIDE_EXPONENT = 8
 WIDE_MANTISSA, WIDE_BIAS = 23, 127
 """Bits of the mantissa of float32, and the bias of its exponent [1]."""
 
+REACH = WIDE_BIAS - 1
+"""Largest exponent to base 2, up and down, that elements may have to be computed in float32 [1]."""
+
 SCALE_NAME = re.compile(r"e([1-8])m(\d{1,2})", re.ASCII)
 IEEE_EXPONENT = 5
 """Bits of the exponent from which on formats keep its last code for infinity and NaN, as IEEE 754 and OCP E5M2 do."""
+
+
+def beyond_reach(got: str) -> str:
+    """What is said of an element that float32 cannot hold."""
+    return f"it must lie within 2^-{REACH} and 2^{REACH}, to be computed in float32, got {got}"
 
 
 class Element:
@@ -77,8 +85,8 @@ class Float(Element):
         if wide and (self.offset != WIDE_BIAS or self.specials != "ieee") and self.mantissa:
             raise ValueError("a float with the 8-bit exponent of float32 has its bias, 127, and specials = 'ieee'")
         reach = (self.lowest_exponent - self.mantissa, self.largest)
-        if not wide and (reach[0] < -WIDE_BIAS + 1 or reach[1] >= 2.0 ** (WIDE_BIAS - 1)):
-            raise ValueError(f"it must lie within 2^-126 and 2^126, to be computed in float32, got bias {self.offset}")
+        if not wide and (reach[0] < -REACH or reach[1] >= 2.0**REACH):
+            raise ValueError(beyond_reach(f"bias {self.offset}"))
 
     @property
     def offset(self) -> int:
@@ -140,6 +148,11 @@ class Logarithmic(Element):
     base: float = 2.0
     zero_code: bool = True
 
+    def __post_init__(self) -> None:
+        """ValueError where float32, in which it is computed, cannot hold what it means."""
+        if max(map(abs, self.codes)) * self.step > REACH:
+            raise ValueError(beyond_reach(f"{self.integer} bits before the point to base {self.base:g}"))
+
     @property
     def stored_bits(self) -> float:
         """Sign and logarithm [bits]."""
@@ -168,6 +181,11 @@ class Posit(Element):
 
     bits: int
     exponent: int = 2
+
+    def __post_init__(self) -> None:
+        """ValueError where float32, in which it is computed, cannot hold what it means."""
+        if self.top > REACH:
+            raise ValueError(beyond_reach(f"{self.bits} bits with {self.exponent} of exponent"))
 
     @property
     def stored_bits(self) -> float:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dse.catalogue import check, list_entries, open_catalogue
 from dse.catalogue.format_costs import RATIOS, modelled_costs
 from dse.catalogue.formats import quantiser_of
-from dse.numerics.parameters import Float, Integer, Logarithmic, Quantiser, Scaling
+from dse.numerics.parameters import Float, Integer, Levels, Logarithmic, Posit, Quantiser, Scaling
 
 CITED = [row["name"] for row in list_entries("formats", catalogue())]
 
@@ -70,6 +70,22 @@ def test_width_costs(exponent: int, mantissa: int, bits: int, block: int) -> Non
     ]
     for narrow, wide in pairs:
         assert (np.array(modelled(narrow)) < np.array(modelled(wide))).all()
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3])
+def test_a_posit_without_a_fraction_costs_no_less_than_one_bit(bits: int, exponent: int) -> None:
+    """A bit more of a posit costs more, down to those whose exponent leaves no place for a fraction."""
+    narrow, wide = (np.array(modelled(Quantiser(Posit(one, exponent)))) for one in (bits, bits + 1))
+    assert (narrow < wide).all()
+    assert (narrow > 0.0).all()
+
+
+def test_levels_that_are_no_whole_numbers_are_multiplied_as_what_their_table_gives_out() -> None:
+    """NF4 is stored in 4 bits and multiplied in bf16; levels -2 to 2 are a whole number of three bits."""
+    whole, looked_up = Levels((-2.0, -1.0, 0.0, 1.0, 2.0)), Levels((-1.0, -0.5, 0.0, 0.3, 1.0))
+    assert modelled(Quantiser(whole)) == modelled(Quantiser(Integer(3)))
+    assert np.all(np.array(modelled(Quantiser(looked_up))) > 1.5 * np.array(modelled(Quantiser(whole))))
 
 
 def test_bf16_is_the_unit() -> None:
