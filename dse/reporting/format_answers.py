@@ -149,7 +149,7 @@ def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
     base = f"{first}.{first}"
     best, top = (max(some, key=gain_in(answers), default="") for some in (good, names))
     narrow = max((name for name in good if name.endswith(f".{first}")), key=gain_in(answers), default=base)
-    steps = spoken([f"{answers[f'gain.{name}']:.2f} at {answers[f'bits.{name}']:g} bits" for name in plain])
+    steps = spoken([step_text(answers, name, base) for name in plain])
     busy = {word: f"{PERCENT * answers[f'busy_{key}.{narrow}']:.0f} %" for key, word in BUSY.items()}
     others = spoken([f"{word} {share}" for word, share in busy.items() if word != BUSY["memory"]])
     memory, wide, chosen = busy[BUSY["memory"]], answers[f"bits.{base}"], answers[f"bits.{narrow}"]
@@ -165,6 +165,14 @@ def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
         f"{pair_text(answers, top)}."
     )
     return [why, where]
+
+
+def step_text(answers: Answers, name: str, base: str) -> str:
+    """What a width of the weights gains; products beside weights wider than the activations are in their format."""
+    wide = answers[f"bits.{name}"] > answers[f"bits.{base}"]
+    weights = name.rsplit(".", 1)[0]
+    also = f" (where products are in {weights}, too)" if wide else ""
+    return f"{answers[f'gain.{name}']:.2f} at {answers[f'bits.{name}']:g} bits{also}"
 
 
 def gain_in(answers: Answers) -> Callable[[str], float]:

@@ -36,19 +36,35 @@ def test_every_format_lies_within_its_cited_range(name: str) -> None:
             assert low * (1.0 - 1e-9) <= costs[ratio] <= high * (1.0 + 1e-9), ratio
 
 
+ALIGNED = pytest.mark.xfail(
+    strict=True, reason="products of logarithms are aligned by a shifter as wide as that of fp8"
+)
+AGAINST = pytest.mark.xfail(strict=True, reason="MXFP8 over MXINT8, 1.15 to 1.43, leaves no room for it")
+
+
 @pytest.mark.parametrize(
     ("one", "other", "ratio", "low", "high"),
     [
-        ("mxint8", "mxfp8", RATIOS[0], 0.55, 0.87),
-        ("mxint8", "mxfp8", RATIOS[1], 0.45, 0.87),
-        ("nvfp4", "mxfp8", RATIOS[0], 0.3, 0.6),
-        ("nvfp4", "mxfp8", RATIOS[1], 0.3, 0.6),
-        ("nvint4", "mxfp8", RATIOS[0], 0.28, 0.43),
-        ("mxfp4", "nvfp4", RATIOS[1], 0.8, 0.99),
+        ("mxint8", "mxfp8", RATIOS[0], 0.55, 0.7),  # INT v.s. FP (arXiv 2510.25602)
+        ("mxint8", "mxfp8", RATIOS[1], 0.7, 0.87),
+        ("nvfp4", "mxfp8", RATIOS[0], 0.48, 0.6),
+        ("nvfp4", "mxfp8", RATIOS[1], 0.48, 0.6),
+        ("nvint4", "mxfp8", RATIOS[0], 0.3, 0.4),
+        ("nvint4", "mxfp8", RATIOS[1], 0.33, 0.43),
+        ("mxfp4", "nvfp4", RATIOS[1], 0.84, 0.92),  # 12 % smaller (arXiv 2603.08713), a third to either side
+        ("mx6", "fp8-e4m3", RATIOS[1], 0.6, 0.8),  # Rouhani et al. (ISCA 2023): 0.45 to 0.6 with memory, which is 0.75
+        ("mx4", "fp8-e4m3", RATIOS[1], 0.4, 0.6),  # and 0.2 to 0.3 with memory, which is 0.5
+        ("fp8-e4m3", "int8", RATIOS[0], 1.5, 2.8),  # Qualcomm: 0.5 to 1.8 more in hardware of its own
+        pytest.param("fp8-e4m3", "int8", RATIOS[1], 1.5, 2.8, marks=AGAINST),
+        ("lns16", "fp16", RATIOS[0], 0.55, 0.65),  # ELMA (arXiv 1811.01721)
+        ("lns16", "fp16", RATIOS[1], 0.62, 0.75),
+        pytest.param("lns8", "int8", RATIOS[0], 0.9, 1.05, marks=ALIGNED),
+        pytest.param("lns8", "int8", RATIOS[1], 1.05, 1.2, marks=ALIGNED),
+        ("lns8", "fp16", RATIOS[0], 0.18, 0.3),  # LNS-Madam (arXiv 2106.13914)
     ],
 )
 def test_ratios_between_formats(one: str, other: str, ratio: str, low: float, high: float) -> None:
-    """Published comparisons of two formats by the same authors (INT v.s. FP; MXFP4 against NVFP4), which no fit saw."""
+    """Published comparisons of two formats by the same authors, each within its range but where it says why not."""
     a, b = (
         modelled_costs(quantiser_of(catalogue().entry("format", n)), catalogue().library.gates) for n in (one, other)
     )
