@@ -36,9 +36,7 @@ def test_every_format_lies_within_its_cited_range(name: str) -> None:
             assert low * (1.0 - 1e-9) <= costs[ratio] <= high * (1.0 + 1e-9), ratio
 
 
-ALIGNED = pytest.mark.xfail(
-    strict=True, reason="products of logarithms are aligned by a shifter as wide as that of fp8"
-)
+ALIGNED = pytest.mark.xfail(strict=True, reason="products of logarithms are aligned by as wide a shifter as fp8")
 AGAINST = pytest.mark.xfail(strict=True, reason="MXFP8 over MXINT8, 1.15 to 1.43, leaves no room for it")
 
 
