@@ -261,6 +261,23 @@ def test_evaluate_tells_quality_and_keeps_to_it(tmp_path: Path, monkeypatch: pyt
     assert typed(*words, "--min-qsnr", "loud").exit_code == 1
 
 
+def test_evaluate_names_activations_as_they_are_multiplied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An H100 multiplies no 4 bits, a B200 no INT4: what is said is what the loss beside it was measured with."""
+    monkeypatch.chdir(tmp_path)
+    for chip_name, asked, found in (("h100-sxm", FOUR, EIGHT), ("b200-sxm", "int4", "int8"), ("b200-sxm", FOUR, FOUR)):
+        words = ("--chips", "1", "--weights", asked, "--activations", asked, "--kv-cache", EIGHT)
+        text = typed("evaluate", "--chip", chip_name, "--model", "llama-3.1-8b", *words).output
+        assert f"{asked}/{found}/{EIGHT}: signal" in " ".join(text.split())
+
+
+def test_experts_of_a_model_that_has_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their format would count as the noise of a model that they are no part of."""
+    monkeypatch.chdir(tmp_path)
+    result = typed("evaluate", "--chip", "b200-sxm", "--model", "llama-3.1-8b", "--expert-weights", FOUR)
+    assert result.exit_code == 1
+    assert "llama-3.1-8b has no experts" in str(result.exception)
+
+
 def test_a_sweep_leaves_out_what_breaks_the_limit_of_quality() -> None:
     narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), in_(**everything(FOUR)))
     excess = [

@@ -15,7 +15,15 @@ from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_
 from dse.catalogue.quality import accuracy_loss, noise
 from dse.hardware.chip import Numerics
 
-__all__ = ["Arithmetic", "activations_for", "arithmetic_of", "family_of", "in_formats", "native_rates"]
+__all__ = [
+    "Arithmetic",
+    "activations_for",
+    "arithmetic_of",
+    "family_of",
+    "in_formats",
+    "multiplied_in",
+    "native_rates",
+]
 
 # Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
 OTHER_FAMILY = 1e3
@@ -171,6 +179,17 @@ def compute_format(
         way_out = "choose narrower activations or add a rate to matrix.rates"
         raise CatalogueError([Problem(rule, key="numerics.activations", value=repr(unmet), way_out=way_out)])
     return chosen, np.take_along_axis(np.broadcast_to(table, score.shape), chosen[None], axis=0)[0]
+
+
+def multiplied_in(columns: Mapping[str, Column], library: Library) -> str:
+    """The format that one chip multiplies in, which is what its activations are in.
+
+    CatalogueError when it multiplies no format that is wide enough for them.
+    """
+    rates, asked = native_rates(columns), asked_formats(columns)
+    formats = library.formats(sorted({*rates, *map(str, asked.values())}))
+    table = np.array([float(rate) for rate in rates.values()])
+    return list(rates)[int(compute_format(columns, table, rates, formats, library)[0])]
 
 
 def wider(one: Column, other: Column, formats: Shelf) -> Column:

@@ -149,6 +149,15 @@ def restricted_job(job: Job, given: dict[str, int | None], chips: int | None) ->
     return replace(job, mappings=mappings)
 
 
+def check_expert_format(asked: str | None, job: Job) -> None:
+    """CatalogueError when a model without experts is to keep them in a format, which would count as its noise."""
+    from dse.catalogue import CatalogueError, Problem
+
+    if asked and not float(job.transformer.experts.layers):
+        rule, way_out = f"{job.model} has no experts", "leave it out, or give --weights"
+        raise CatalogueError([Problem(rule, key="--expert-weights", value=repr(asked), way_out=way_out)])
+
+
 def check_experts(asked: int | None, job: Job) -> None:
     """CatalogueError when experts shall be dealt to more groups than the model has experts."""
     from dse.catalogue import CatalogueError, Problem
@@ -165,16 +174,18 @@ def check_experts(asked: int | None, job: Job) -> None:
 
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
-    """A chip of the catalogue on a job, with other formats where asked."""
+    """A chip of the catalogue on a job, with other formats where asked; activations are named as it multiplies them."""
     from dse.analysis.comparison import evaluate_candidate, status_of
     from dse.catalogue.build import build_chips
-    from dse.catalogue.numerics import activations_for, in_formats
+    from dse.catalogue.numerics import activations_for, in_formats, multiplied_in
 
+    check_expert_format(formats.get("expert_weights"), job)
     entry = catalogue.entry("chip", name)
     asked = {key: catalogue.entry("format", value).name for key, value in formats.items()}
     if "weights" in asked:
         asked.setdefault("activations", activations_for(asked["weights"], entry.values, catalogue.library))
     values = in_formats(entry.values, asked)
+    values = in_formats(values, {"activations": multiplied_in(values, catalogue.library)})
     chip = build_chips(values, catalogue.library)
     title, status = str(getattr(entry.document, "title", name)), status_of(entry)
     return evaluate_candidate(job, entry.name, title, status, values, chip)
