@@ -126,8 +126,8 @@ CAPTIONS = {
         "die area, package, memory and links of {chip}; how each die is divided between units and SRAM is free. "
         "Reasoning writes long answers and hangs on memory, batch reads long prompts and hangs on arithmetic. "
         "Lines: equal, at the energy of a multiply-accumulate that the file of {format} assumes (thick) and at "
-        "its bounds (thin). Dotted: the narrowest logarithm with as little noise on the worst of five kinds of "
-        "values. {known}: as in the literature; {format} is assumed to be alike."
+        "its bounds (thin). Dotted: the narrowest logarithm, scaled as {format} is and not in blocks, with as little "
+        "noise on the worst of five kinds of values. {known}: as in the literature; {format} is assumed to be alike."
     ),
     "weights": (
         "The best chip of the space {space} found for each format of the weights ({designs} designs in all), "

@@ -262,6 +262,18 @@ def test_published_distances_of_formats(data: dict) -> None:
     assert level["mx9"] - level["msfp16"] == pytest.approx(3.6, abs=0.3)
 
 
+def test_logarithms_in_blocks_are_as_good_as_mxfp4_at_as_many_bits(data: dict) -> None:
+    """Two bits before the point, one behind, a scale per 32: what the README says beside the answer on logarithms."""
+    logarithm = Quantiser(Logarithmic(2, 1), Scaling(32, "absmax", "e4m3", tensor_scale=True))
+    assert bits_per_element(logarithm) == bits_per_element(quantiser("mxfp4")) == 4.25
+    own, other = (
+        {kind: float(signal_to_noise(drawn, quantise(drawn, one))) for kind, drawn in data.items()}
+        for one in (logarithm, quantiser("mxfp4"))
+    )
+    assert (own["gaussian"], min(own.values())) == pytest.approx((18.9, 15.6), abs=0.05)
+    assert (other["gaussian"], min(other.values())) == pytest.approx((18.8, 15.8), abs=0.05)
+
+
 def test_closed_forms(data: dict) -> None:
     """Uniform error in the significand: 13.5 + 6.02 m dB; in the logarithm: 12 / (ln 2)^2 = 13.97 dB, + 6.02 a bit."""
     values = data["gaussian"]
