@@ -7,4 +7,4 @@ install_import_hook("dse", "beartype.beartype")
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
 
-pytest_plugins = ["catalogue_files"]
+pytest_plugins = ["catalogue_files", "servers"]

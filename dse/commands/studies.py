@@ -110,7 +110,7 @@ def run_command(
     portfolio: Annotated[
         str | None, typer.Option("--portfolio", help="Several jobs in place of one: a name, or the path of a file.")
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try.")] = 300,
+    trials: Annotated[int, typer.Option("--trials", min=0, max=MOST, help="Designs to try; 0: only begin.")] = 300,
     sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
     objective: Annotated[
         list[str] | None,
@@ -136,6 +136,7 @@ def run_command(
     """Search a space for the best chip, and compare it with those one can buy."""
     from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
+    from dse.search.patience import shown
     from dse.search.storage import open_storage
     from dse.search.study import create
 
@@ -147,7 +148,11 @@ def run_command(
     plan = new_plan(found, box, names, objective, (sampler, seed, trials), limits)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, catalogue, as_json)
+    if trials:
+        finish(found, durable, shown(storage), report, catalogue, as_json)
+        return
+    work_on = f"dse worker {shown(storage)} {durable.study_name}"
+    print_json({"study": durable.study_name, "worker": work_on}) if as_json else say(f"begun; now: {work_on}")
 
 
 def new_plan(
@@ -193,13 +198,14 @@ def resume_command(
 ) -> None:
     """Go on with a study where it stopped."""
     from dse.catalogue import open_catalogue
+    from dse.search.patience import shown
     from dse.search.storage import existing_storage, find_study
 
     quiet()
     found = open_catalogue(catalogue)
     durable = find_study(existing_storage(storage, study), study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, catalogue, as_json)
+    finish(found, durable, shown(storage), report, catalogue, as_json)
 
 
 @studies.command("list")

@@ -19,7 +19,8 @@ from dse.catalogue.schema import ReportDocument
 from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.catalogue.write import write_chip
-from dse.search.study import best_trial, design_of, plan_in, progress_of
+from dse.search.plan import own_studies
+from dse.search.study import best_trial, design_of, plan_in, progress_of, told_trials
 
 __all__ = ["Recipe", "described", "export", "found_candidates", "found_chips", "recipe_of", "summaries", "trial_rows"]
 
@@ -70,17 +71,11 @@ def found_chips(study: optuna.Study, space: Space, catalogue: Catalogue, folder:
 def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
     """Name, plan and state of every study of this program in a storage."""
     rows = []
-    for stored in storage.get_all_studies():
-        study = optuna.load_study(
-            study_name=stored.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
-        )
-        try:
-            plan = plan_in(study)
-        except CatalogueError:
-            continue
+    for study in own_studies(storage):
+        plan = plan_in(study)
         state = progress_of(study)
         rows.append(
-            {"name": stored.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
+            {"name": study.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
             | {"portfolio": plan.portfolio}
             | {"objective": plan.objectives[0], "trials": state.done, "feasible": state.feasible, "best": state.best}
         )
@@ -99,13 +94,13 @@ def described(study: optuna.Study) -> dict[str, Any]:
 
 
 def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """One flat row a trial: number, feasible, parameters, objective values, metrics, mapping, excess, reasons.
+    """One flat row a told trial: number, feasible, parameters, objective values, metrics, mapping, excess, reasons.
 
     A trial that breaks a limit has no objective value, but an excess: need over limit minus one of the worst limit.
     """
     plan = plan_in(study)
     rows = []
-    for trial in study.get_trials(deepcopy=False):
+    for trial in told_trials(study):
         result = trial.user_attrs.get("result", {})
         row: dict[str, Any] = {"number": trial.number, "feasible": bool(result.get("feasible"))}
         row |= {f"design.{key}": value for key, value in trial.params.items()}
