@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage
+
+from dse.search.storage import open_storage
 
 USER = "postgres"
 
@@ -97,6 +101,19 @@ class PostgreSQL:
         """Fast shutdown, or SIGQUIT: at once, without a last word to anybody."""
         assert self.running is not None
         stop(self.running, how)
+
+
+@contextmanager
+def connected(url: str, beat: int | None = 1) -> Iterator[BaseStorage]:
+    """A storage whose connections are closed at the end."""
+    storage = open_storage(url, beat)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.engine.dispose()
+        elif isinstance(storage, GrpcStorageProxy):
+            storage.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
-from servers import PostgreSQL, Proxy
+from servers import PostgreSQL, connected
 
 from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError, load_space, open_catalogue
@@ -58,13 +59,11 @@ def go_on(study: optuna.Study, trials: int, work: Work = WORKER_OF_TESTS) -> Pro
 
 
 @pytest.fixture(params=["journal", "sqlite", "proxy", "postgresql"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> optuna.storages.BaseStorage:
-    if request.param == "journal":
-        return open_storage(f"journal:{tmp_path / 'a.journal'}", 1)
-    if request.param == "sqlite":
-        return open_storage(f"sqlite:///{tmp_path / 'a.db'}", 1)
-    server: PostgreSQL | Proxy = request.getfixturevalue(request.param)
-    return open_storage(server.url, 1)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.storages.BaseStorage]:
+    files = {"journal": f"journal:{tmp_path / 'a.journal'}", "sqlite": f"sqlite:///{tmp_path / 'a.db'}"}
+    url = files.get(request.param) or request.getfixturevalue(request.param).url
+    with connected(url) as opened:
+        yield opened
 
 
 def left_behind(study: optuna.Study, name: str) -> list[int]:

@@ -254,9 +254,9 @@ def export_command(
     storage: StorageOption = DEFAULT_STORAGE,
     as_json: JsonOption = False,
 ) -> None:
-    """Every trial as a table: parameters, values, metrics, reasons."""
-    from dse.search.outcome import export
+    """Every trial as a table: parameters, values, metrics, reasons; .parquet and .json hold all of the study."""
     from dse.search.storage import existing_storage, find_study
+    from dse.search.transfer import export
 
     quiet()
     rows = export(find_study(existing_storage(storage, study), study), output)
@@ -264,6 +264,26 @@ def export_command(
         print_json({"study": study, "output": str(output), "trials": rows})
         return
     say(f"wrote {rows} trials to {output}")
+
+
+@studies.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .parquet or .json file that `dse study export` wrote.")],
+    study: Annotated[str | None, typer.Option("--study", help="Name; that of the file when absent.")] = None,
+    storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
+) -> None:
+    """A study from a file, with all that it holds, into this storage."""
+    from dse.search.storage import open_storage
+    from dse.search.transfer import import_study
+
+    quiet()
+    made = import_study(open_storage(storage), file, study)
+    trials = len(made.get_trials(deepcopy=False))
+    if as_json:
+        print_json({"study": made.study_name, "trials": trials})
+        return
+    say(f"study {made.study_name}: {trials} trials")
 
 
 def run_recipe(catalogue: Catalogue, plan: Recipe, output: Path | None, own: Path | None, as_json: bool) -> None:

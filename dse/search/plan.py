@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import jax
 import optuna
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
@@ -22,7 +23,7 @@ from dse.search.portfolio import portfolio_metric
 from dse.search.samplers import choose, make_sampler
 from dse.search.storage import find_study, study_names
 
-__all__ = ["Plan", "check_unchanged", "create", "own_studies", "plan_in", "plan_of", "portfolio_plan"]
+__all__ = ["Plan", "check_unchanged", "create", "new_study", "own_studies", "plan_in", "plan_of", "portfolio_plan"]
 
 
 @dataclass(frozen=True)
@@ -129,18 +130,20 @@ def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
+def new_study(storage: BaseStorage, name: str, directions: Sequence[StudyDirection]) -> optuna.Study:
+    """A new durable study; CatalogueError when the name is taken, be it by a process that is as fast."""
+    sampler = optuna.samplers.RandomSampler()
+    try:
+        return optuna.create_study(study_name=name, storage=storage, sampler=sampler, directions=list(directions))
+    except DuplicatedStudyError as error:
+        way_out = f"go on with it: dse study resume {name}; or give another --study"
+        raise CatalogueError([Problem("a study of this name exists", value=repr(name), way_out=way_out)]) from error
+
+
 def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
     """A new durable study that carries its plan; CatalogueError when the name is taken."""
-    taken = study_names(storage)
-    if name in taken:
-        way_out = f"go on with it: dse study resume {name}; or give another --study"
-        raise CatalogueError([Problem("a study of this name exists", value=repr(name), way_out=way_out)])
-    study = optuna.create_study(
-        study_name=name or fresh_name(plan, taken),
-        storage=storage,
-        sampler=optuna.samplers.RandomSampler(),
-        directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
-    )
+    directions = [StudyDirection.MAXIMIZE] * len(plan.objectives)
+    study = new_study(storage, name or fresh_name(plan, study_names(storage)), directions)
     study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
     return study
 

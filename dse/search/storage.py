@@ -83,8 +83,8 @@ def way_in(error: Exception, url: str) -> str:
     """What to do about a storage that cannot be opened, '' where its error says it."""
     scheme = url.partition(":")[0]
     if isinstance(error, ImportError):
-        extra = "grpc" if scheme == "grpc" else "postgresql"
-        return f"install what it needs: pip install 'altarch-dse[{extra}]'"
+        package = {"grpc": "'altarch-dse[grpc]'", "mysql": "pymysql"}.get(scheme, "'altarch-dse[postgresql]'")
+        return f"install what it needs: pip install {package}"
     if "schema" in str(error):
         return f"save the file, then: optuna storage upgrade --storage {shown(url)}"
     if scheme in ("grpc", "mysql") or scheme.startswith("postgresql"):
