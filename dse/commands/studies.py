@@ -250,7 +250,10 @@ def show_command(
 @studies.command("export")
 def export_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
-    output: Annotated[Path, typer.Option("--output", help="A .parquet, .csv or .json file.")],
+    output: Annotated[Path | None, typer.Option("--output", help="A .parquet, .csv or .json file.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--optuna-plots", metavar="DIR", help="Folder of Optuna's own figures, as .png.")
+    ] = None,
     storage: StorageOption = DEFAULT_STORAGE,
     as_json: JsonOption = False,
 ) -> None:
@@ -259,11 +262,23 @@ def export_command(
     from dse.search.transfer import export
 
     quiet()
-    rows = export(find_study(existing_storage(storage, study), study), output)
+    if output is None and plots is None:
+        raise typer.BadParameter("say what to write: --output FILE, --optuna-plots DIR, or both")
+    found = find_study(existing_storage(storage, study), study)
+    document: dict[str, Any] = {"study": study}
+    if output is not None:
+        document |= {"output": str(output), "trials": export(found, output)}
+    if plots is not None:
+        from dse.reporting.optuna_plots import optuna_plots
+
+        document["figures"] = [str(path) for path in optuna_plots(found, plots)]
     if as_json:
-        print_json({"study": study, "output": str(output), "trials": rows})
+        print_json(document)
         return
-    say(f"wrote {rows} trials to {output}")
+    if output is not None:
+        say(f"wrote {document['trials']} trials to {output}")
+    for path in document.get("figures", []):
+        say(f"wrote {path}")
 
 
 @studies.command("import")

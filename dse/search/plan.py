@@ -18,9 +18,10 @@ from dse.analysis.quality import Quality, check_formats, formats_of_fields
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Choices
 from dse.catalogue.space import Space
+from dse.search.described import objective_names
 from dse.search.objective import objectives_of
 from dse.search.portfolio import portfolio_metric
-from dse.search.samplers import choose, make_sampler
+from dse.search.samplers import calmly, choose, make_sampler
 from dse.search.storage import find_study, study_names
 
 __all__ = ["Plan", "check_unchanged", "create", "new_study", "own_studies", "plan_in", "plan_of", "portfolio_plan"]
@@ -144,6 +145,8 @@ def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
     """A new durable study that carries its plan; CatalogueError when the name is taken."""
     directions = [StudyDirection.MAXIMIZE] * len(plan.objectives)
     study = new_study(storage, name or fresh_name(plan, study_names(storage)), directions)
+    with calmly():
+        study.set_metric_names(objective_names(plan.objectives))
     study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
     return study
 

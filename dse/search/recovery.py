@@ -53,7 +53,7 @@ WORKER = "worker"
 NOBODY = ""
 """Whose a trial is that waits."""
 
-OURS = (WORKER, "result")
+OURS = (WORKER, "chip", "mapping", "breakdown", "breaks", "result")
 """What a trial that is put back loses."""
 
 

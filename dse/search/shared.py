@@ -25,9 +25,10 @@ class News(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Names of the parameters and system attributes that the durable study has of a running trial."""
+    """Names of the parameters and attributes that the durable study has of a running trial."""
 
     params: frozenset[str]
+    user_attrs: frozenset[str]
     system_attrs: frozenset[str]
 
 
@@ -98,7 +99,7 @@ class Shared:
             return False
         if mine:
             self.own.add(key)
-            self.announced[key] = Stored(frozenset(trial.params), frozenset(trial.system_attrs))
+            self.announced[key] = Stored(*map(frozenset, (trial.params, trial.user_attrs, trial.system_attrs)))
         return mine
 
     def add(self, trial: FrozenTrial, number: int) -> int:
@@ -133,7 +134,7 @@ class Shared:
             system_attrs=trial.system_attrs,
         )
         key = self.add(announced, trial.number)
-        self.announced[key] = Stored(frozenset(trial.params), frozenset(trial.system_attrs))
+        self.announced[key] = Stored(*map(frozenset, (trial.params, trial.user_attrs, trial.system_attrs)))
         return key
 
     def tell(self, key: int, trial: FrozenTrial) -> bool:
@@ -147,7 +148,8 @@ class Shared:
                 patiently(storage.set_trial_param, key, name, value, kind)
             for name in trial.system_attrs.keys() - stored.system_attrs:
                 patiently(storage.set_trial_system_attr, key, name, trial.system_attrs[name])
-            patiently(storage.set_trial_user_attr, key, "result", trial.user_attrs["result"])
+            for name in trial.user_attrs.keys() - stored.user_attrs:
+                patiently(storage.set_trial_user_attr, key, name, trial.user_attrs[name])
             patiently(storage.set_trial_state_values, key, TrialState.COMPLETE, trial.values)
         except UpdateFinishedTrialError:
             return storage.get_trial(key).state == TrialState.COMPLETE

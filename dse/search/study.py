@@ -25,6 +25,7 @@ from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
+from dse.search.described import trial_words, units_of_fields
 from dse.search.objective import Outcome, limits_of, mapping_objective, objective_values, trial_record
 from dse.search.plan import Plan, check_unchanged, create, plan_in, plan_of, portfolio_plan
 from dse.search.portfolio import portfolio_outcomes
@@ -34,6 +35,7 @@ from dse.search.samplers import batch_size, calmly, make_sampler
 from dse.search.shared import Shared, lean
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
+from dse.timing.inference import busy_shares
 
 __all__ = [
     "ALONE",
@@ -195,7 +197,8 @@ def run_batch(
         for name, excess in outcome.limits.items():
             trial.set_constraint(name, excess)
         copy = shared.working.tell(trial, outcome.values)
-        copy.user_attrs = {**copy.user_attrs, "result": outcome.record}
+        words = trial_words(space, copy.params, outcome.record)
+        copy.user_attrs = {**copy.user_attrs, **words, "result": outcome.record}
         key = keys.get(trial.number)
         if key is None:
             shared.add(copy, trial.number)
@@ -216,12 +219,14 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         objective=mapping_objective(plan.objectives),
         slowest=slowest,
     )
+    shares = busy_shares(best.metrics.decode)
+    busy = {name: np.broadcast_to(np.asarray(share), slowest.shape) for name, share in shares.items()}
     outcomes = []
     for i, slow in enumerate(slowest):
         limits = limits_of(best.metrics, i)
         reached = float(best.metrics.time_per_output_token[i]) / slow - 1.0
         limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
-        record = trial_record(best.metrics, best.mapping, i, limits)
+        record = trial_record(best.metrics, best.mapping, i, limits, busy)
         outcomes.append(Outcome(limits, objective_values(best.metrics, i, plan.objectives, limits), record))
     return outcomes
 
@@ -264,6 +269,8 @@ def run(
     """
     plan = plan_in(durable)
     check_unchanged(plan, space, job)
+    if "units" not in durable.user_attrs:
+        durable.set_user_attr("units", units_of_fields(space))
     if starts and not durable.get_trials(deepcopy=False):
         enqueue(durable, starts, plan, job)
     work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library))

@@ -19,6 +19,7 @@ from dse.search.outcome import trial_rows
 from dse.search.patience import patiently
 from dse.search.plan import new_study
 from dse.search.recovery import BEAT
+from dse.search.samplers import calmly
 
 __all__ = ["ENDINGS", "export", "import_study"]
 
@@ -37,6 +38,7 @@ def study_document(study: optuna.Study) -> dict[str, Any]:
         "name": study.study_name,
         "directions": [direction.name for direction in study.directions],
         "user_attrs": {key: value for key, value in study.user_attrs.items() if not key.startswith(BEAT)},
+        "metric_names": study.metric_names,
         "distributions": kinds,
     }
 
@@ -137,6 +139,9 @@ def import_study(storage: BaseStorage, path: Path, name: str | None = None) -> o
         raise CatalogueError([Problem("is no export of a study", file=str(path), way_out=way_out)]) from error
     study = new_study(storage, name or head["name"], directions)
     try:
+        if head["metric_names"]:
+            with calmly():
+                study.set_metric_names(head["metric_names"])
         for key, value in attributes.items():
             study.set_user_attr(key, value)
         for trial in trials:
