@@ -244,6 +244,7 @@ def dse(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_workers_on_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> None:
     """Two real workers at once; one of them is asked to stop and tells what it has in hand."""
     at = ("--storage", postgresql.url)

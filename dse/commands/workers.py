@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,13 +14,11 @@ from dse.commands.options import MOST, CatalogueOption, JsonOption, print_json, 
 from dse.commands.progress import run_with_progress
 from dse.commands.studies import DEFAULT_STORAGE, StorageOption, quiet, studies
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["add_to"]
 
 
-def stop_on_signals() -> Callable[[], bool]:
+@contextmanager
+def stopped_by_signals() -> Iterator[Callable[[], bool]]:
     """Whether the process was asked to stop: by SIGTERM or Ctrl-C, whose second time interrupts it at once."""
     asked: list[int] = []
 
@@ -27,9 +27,12 @@ def stop_on_signals() -> Callable[[], bool]:
             raise KeyboardInterrupt
         asked.append(number)
 
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, ask)
-    return lambda: bool(asked)
+    before = {one: signal.signal(one, ask) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def worker_command(
@@ -50,10 +53,10 @@ def worker_command(
     from dse.search.study import Work
 
     quiet()
-    stop = stop_on_signals()
-    durable = find_study(existing_storage(storage, study, beat), study)
-    work = Work(announce=True, every=beat, stop=stop)
-    state = run_with_progress(open_catalogue(catalogue), durable, trials, as_json, work)
+    with stopped_by_signals() as stop:
+        durable = find_study(existing_storage(storage, study, beat), study)
+        work = Work(announce=True, every=beat, stop=stop)
+        state = run_with_progress(open_catalogue(catalogue), durable, trials, as_json, work)
     document = {"study": study, "told": state.told, "stopped": stop(), "state": asdict(state)}
     if as_json:
         print_json(document)

@@ -60,7 +60,7 @@ def trial_words(space: Space, params: Mapping[str, Value], record: Mapping[str, 
     words = {"chip": chip_words(space, params)}
     if not record.get("feasible"):
         return words | {"breaks": percentages(record.get("reasons", {}), "+")}
-    each: dict[str, dict[str, float]] = {}
+    each: dict[str, dict[str, float | int]] = {}
     for name, value in record.get("mapping", {}).items():
         pair, _, field = name.rpartition(".")
         each.setdefault(pair, {})[field] = value
@@ -71,7 +71,7 @@ def trial_words(space: Space, params: Mapping[str, Value], record: Mapping[str, 
     return words
 
 
-def percentages(shares: Mapping[str, float], sign: str = "") -> str:
+def percentages(shares: Mapping[str, float | int], sign: str = "") -> str:
     """Shares in words, largest first, those below one per cent left out.
 
     >>> percentages({"matrix": 0.12, "memory": 0.874, "vector": 0.001})

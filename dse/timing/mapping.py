@@ -54,7 +54,7 @@ DEGREES = {
 }
 
 
-def mapping_words(values: Given[str, float]) -> str:
+def mapping_words(values: Given[str, float | int]) -> str:
     """A mapping in a few words, degrees of 1 left out; '+P' for a separate prefill pool.
 
     >>> mapping_words({"tensor_parallel": 2, "batch": 64, "prefill_tokens": 512, "disaggregated": 1})
