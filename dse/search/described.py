@@ -9,7 +9,7 @@ from dse.catalogue.fields import Value
 from dse.catalogue.read import dimension_of
 from dse.catalogue.space import Space
 from dse.search.objective import METRICS, QUALITY_METRICS
-from dse.search.space import TARGET, flat_design
+from dse.search.space import TARGET
 from dse.timing.mapping import mapping_words
 from dse.units import readable
 
@@ -44,9 +44,8 @@ def units_of_fields(space: Space) -> dict[str, str]:
     return {path: unit for path, unit in found.items() if unit != "1"}
 
 
-def chip_words(space: Space, params: Mapping[str, Value]) -> str:
+def chip_words(space: Space, design: Mapping[str, Value]) -> str:
     """A design in a few words: 'dataflow, 3nm, sram capacity 1.4 GB, hbm3e'."""
-    design = flat_design(space, params)
     words = []
     for path in (path for path in HEAD if path in space.free):
         value, unit = design[path], dimension_of("space", path)
@@ -55,9 +54,9 @@ def chip_words(space: Space, params: Mapping[str, Value]) -> str:
     return ", ".join(words) or space.name
 
 
-def trial_words(space: Space, params: Mapping[str, Value], record: Mapping[str, Any]) -> dict[str, str]:
+def trial_words(space: Space, design: Mapping[str, Value], record: Mapping[str, Any]) -> dict[str, str]:
     """What a told trial says of itself: chip, mapping, and what its time goes into, or which limits it breaks."""
-    words = {"chip": chip_words(space, params)}
+    words = {"chip": chip_words(space, design)}
     if not record.get("feasible"):
         return words | {"breaks": percentages(record.get("reasons", {}), "+")}
     each: dict[str, dict[str, float | int]] = {}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from dse.search.patience import patiently
 from dse.search.recovery import WORKER, fail
 
-__all__ = ["News", "Shared", "lean"]
+__all__ = ["News", "Shared", "finish", "lean"]
 
 
 class News(NamedTuple):
@@ -166,10 +166,20 @@ class Shared:
         self.announced.clear()
 
 
-def lean(trial: FrozenTrial) -> FrozenTrial:
-    """A trial without its record, which no sampler reads."""
-    kept = {key: value for key, value in trial.user_attrs.items() if key != "result"}
-    return FrozenTrial(
+class Light(FrozenTrial):
+    """A trial whose copies share its distributions and the insides of its attributes, which nobody changes.
+
+    Storages copy what they are given to the bottom, which takes longer than all else that they do in memory.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTrial:
+        """An ordinary trial."""
+        return trial_like(self, FrozenTrial, self.user_attrs)
+
+
+def trial_like(trial: FrozenTrial, kind: type[FrozenTrial], attributes: Mapping[str, Any]) -> FrozenTrial:
+    """The same trial with these user attributes."""
+    return kind(
         number=trial.number,
         trial_id=trial._trial_id,
         state=trial.state,
@@ -177,9 +187,26 @@ def lean(trial: FrozenTrial) -> FrozenTrial:
         values=trial.values,
         datetime_start=trial.datetime_start,
         datetime_complete=trial.datetime_complete,
-        params=trial.params,
-        distributions=trial.distributions,
-        user_attrs=kept,
-        system_attrs=trial.system_attrs,
+        params=dict(trial.params),
+        distributions=dict(trial.distributions),
+        user_attrs=dict(attributes),
+        system_attrs=dict(trial.system_attrs),
         intermediate_values={},
     )
+
+
+def lean(trial: FrozenTrial) -> FrozenTrial:
+    """A trial without its record, which no sampler reads."""
+    return trial_like(trial, Light, {key: value for key, value in trial.user_attrs.items() if key != "result"})
+
+
+def finish(working: optuna.Study, trial: Trial, values: Sequence[float], attributes: Mapping[str, Any]) -> FrozenTrial:
+    """Tell a trial of the copy, and the same with these attributes beside its own.
+
+    What `Study.tell` does, without the checks and the copy to the bottom that take a sixth of a study in memory.
+    """
+    storage, told = working._storage, working._storage.get_trial(trial._trial_id)
+    working._thread_local.cached_all_trials = None
+    working.sampler.after_trial(working, told, TrialState.COMPLETE, values)
+    storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, values)
+    return trial_like(storage.get_trial(trial._trial_id), Light, {**told.user_attrs, **attributes})

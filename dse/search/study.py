@@ -32,7 +32,7 @@ from dse.search.portfolio import portfolio_outcomes
 from dse.search.presence import EVERY, Presence
 from dse.search.recovery import NOBODY, WORKER
 from dse.search.samplers import batch_size, calmly, make_sampler
-from dse.search.shared import Shared, lean
+from dse.search.shared import Shared, finish, lean
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
 from dse.timing.inference import busy_shares
@@ -193,12 +193,11 @@ def run_batch(
         keys |= {copy.number: shared.claim(copy) for copy in copies if copy.number not in keys}
     presence.hold(keys.values())
     finished = []
-    for trial, outcome in zip(trials, work.evaluate(trials, designs), strict=True):
+    for trial, design, outcome in zip(trials, designs, work.evaluate(trials, designs), strict=True):
         for name, excess in outcome.limits.items():
             trial.set_constraint(name, excess)
-        copy = shared.working.tell(trial, outcome.values)
-        words = trial_words(space, copy.params, outcome.record)
-        copy.user_attrs = {**copy.user_attrs, **words, "result": outcome.record}
+        attributes = {**trial_words(space, design, outcome.record), "result": outcome.record}
+        copy = finish(shared.working, trial, outcome.values, attributes)
         key = keys.get(trial.number)
         if key is None:
             shared.add(copy, trial.number)
