@@ -146,6 +146,22 @@ def test_a_design_that_kills_its_worker_is_not_tried_for_ever() -> None:
         assert all(one.user_attrs[WORKER] == "" and one.params == {"x": 1.0} for one in waiting)
 
 
+def test_a_trial_that_was_failed_and_not_put_back_is_put_back_once(tmp_path: Path) -> None:
+    """Who failed it died before it was queued again."""
+    study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
+    (key, _) = left_behind(study, "dead-1")
+    study._storage.set_trial_state_values(key, TrialState.FAIL)
+    study.set_user_attr(beat_key("dead-1"), {"beat": 3, "time": time.time(), "every": 1, "told": 0, "ended": True})
+    with Presence(study, 1) as first, Presence(same(study), 1) as second:
+        for one in (first, second):
+            one.watch.grace = -1.0
+            one.recover()
+        for one in (first, second) * 2:
+            one.recover()
+    waiting = [trial.system_attrs["retry_history"] for trial in study.get_trials(states=(TrialState.WAITING,))]
+    assert sorted(waiting) == [[0], [1]]
+
+
 def test_a_worker_that_was_taken_for_dead_tells_nothing(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
     slow = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100)), "slow", [])

@@ -13,10 +13,10 @@ from types import TracebackType
 
 import optuna
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from dse.search.patience import lost_connection, patiently
-from dse.search.recovery import GRACE, Watch, beat_key, beats_of, fail, fail_by_heartbeat, place
+from dse.search.recovery import GRACE, Watch, beat_key, beats_of, fail, fail_by_heartbeat, place, put_back
 
 __all__ = ["EVERY", "Presence", "fresh_identity"]
 
@@ -102,8 +102,16 @@ class Presence:
         """Whether it is time to look for the dead again."""
         return not self._alone and time.monotonic() - self._looked >= self.every
 
-    def recover(self, running: Iterable[FrozenTrial]) -> int:
-        """Fail and put back what dead processes left running; how many trials."""
+    def recover(self) -> int:
+        """Fail and put back what dead processes left running, or failed; how many trials."""
         self._looked = time.monotonic()
         fail_by_heartbeat(self.study)
-        return fail(self.study, self.watch.orphans(beats_of(self.study), list(running)))
+        beats, trials = beats_of(self.study), self.study.get_trials(deepcopy=False)
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        recovered = fail(self.study, self.watch.orphans(beats, running))
+        lost = self.watch.lost(trials)
+        if lost and self.name == min({self.name} | (beats.keys() - self.watch.dead(beats))):
+            for trial in lost:
+                put_back(self.study, trial)
+            return recovered + len(lost)
+        return recovered

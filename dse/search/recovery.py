@@ -101,6 +101,11 @@ def owner(trial: FrozenTrial) -> str | None:
     return None if tag is None else str(tag).partition("/")[0]
 
 
+def retries(trial: FrozenTrial) -> list[int]:
+    """Numbers of the trials that this one retries, oldest first."""
+    return trial.system_attrs.get("retry_history", [])
+
+
 def put_back(study: optuna.Study, trial: FrozenTrial) -> None:
     """Queue the design of a failed trial again, for anybody; no more than MOST_RETRIES times."""
     again = copy.copy(trial)
@@ -152,6 +157,13 @@ class Watch:
         """Running trials of dead processes, and those that somebody took and did not live to sign."""
         dead = self.dead(beats)
         return [trial for trial in running if owner(trial) in dead or self.unsigned(trial, beats)]
+
+    def lost(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Trials of ours that were failed and not put back for long: who was about to died in between."""
+        again = {number for trial in trials for number in retries(trial)}
+        failed = [trial for trial in trials if trial.state == TrialState.FAIL and owner(trial) is not None]
+        open_ones = [trial for trial in failed if trial.number not in again and len(retries(trial)) < MOST_RETRIES]
+        return [trial for trial in open_ones if self.still(f"lost {trial.number}", True, self.grace)]
 
     def unsigned(self, trial: FrozenTrial, beats: Mapping[str, object]) -> bool:
         """Whether a trial has been running for long without a process that beats."""

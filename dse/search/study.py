@@ -27,6 +27,7 @@ from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
 from dse.search.described import trial_words, units_of_fields
 from dse.search.objective import Outcome, limits_of, mapping_objective, objective_values, trial_record
+from dse.search.patience import patiently
 from dse.search.plan import Plan, check_unchanged, create, plan_in, plan_of, portfolio_plan
 from dse.search.portfolio import portfolio_outcomes
 from dse.search.presence import EVERY, Presence
@@ -282,7 +283,7 @@ def run(
         try:
             while state.told < trials and not work.stop():
                 news = shared.follow()
-                if presence.due() and presence.recover(news.running):
+                if presence.due() and patiently(presence.recover):
                     news = shared.follow()
                 state = advanced(state, news.told)
                 size = min(batch_size(plan.sampler), trials - state.told)
