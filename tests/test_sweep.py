@@ -135,7 +135,7 @@ def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> No
     for index in range(8):
         chip = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], chips)
         true = all_mappings(chip, job.transformer, job.requests, mappings, job.assumptions)
-        quick = quick_of(chip, job.assumptions)
+        quick = quick_of(chip, job.assumptions, job.requests)
         bound = quick_bound(quick, work, job.transformer, job.requests, mappings, job.assumptions)
         roof = quick_roof(quick, needs, job.requests, job.assumptions)
         shared = quick_roof(quick, together, job.requests, job.assumptions)
