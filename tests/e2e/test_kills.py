@@ -103,7 +103,7 @@ def wait_for_more(found: Team, than: int) -> None:
     """Until the team has told more trials than so many."""
     with connected(found.url, None) as storage:
         study = optuna.load_study(study_name="team", storage=storage)
-        for _ in range(240):
+        for _ in range(600):
             if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) > than:
                 return
             time.sleep(0.5)
