@@ -20,7 +20,7 @@ install_import_hook(
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
 
-pytest_plugins = ["catalogue_files"]
+pytest_plugins = ["catalogue_files", "servers"]
 
 
 @pytest.fixture(autouse=True, scope="session")
