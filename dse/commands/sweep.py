@@ -11,9 +11,9 @@ from dse.commands.options import BuyerOption, CatalogueOption, ChipsLimit, JsonO
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.search.sweep import Sweep
     from dse.search.sweep_run import Plan, Result, State
     from dse.search.sweep_store import SweepStore
+    from dse.search.swept import Sweep
 
 __all__ = ["add_to"]
 
@@ -99,7 +99,7 @@ def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silen
     from dse.search.sweep_run import run_sweep
 
     console = Console(stderr=True)
-    total = sum(stop - start for start, stop in plan.chunks)
+    total = -(-plan.designs // plan.of)
     if not silent:
         console.print(f"sweep {store.folder}: {total:,} designs x {sweep.mappings:,} mappings", highlight=False)
     with sweep_bar(console, silent) as bar:

@@ -62,9 +62,13 @@ class Grid:
 
     def columns(self, numbers: Int[np.ndarray, " designs"]) -> dict[str, Column]:
         """Complete designs by their numbers: a value or column for every path of the space."""
+        return self.columns_at(np.stack(np.unravel_index(numbers, self.shape)))
+
+    def columns_at(self, digits: Int[np.ndarray, "axes designs"]) -> dict[str, Column]:
+        """Complete designs by their rows on every axis."""
         found: dict[str, Column] = dict(self.space.fixed)
-        for axis, digits in zip(self.axes, np.unravel_index(numbers, self.shape), strict=True):
-            found |= {path: values[digits] for path, values in axis.columns.items()}
+        for axis, rows in zip(self.axes, digits, strict=True):
+            found |= {path: values[rows] for path, values in axis.columns.items()}
         return found
 
     def design(self, number: int) -> dict[str, float | str | bool]:
