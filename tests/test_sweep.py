@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ from dse.analysis.comparison import job_of
 from dse.best_mapping import OBJECTIVES, QUICK_TO_COMPILE, all_mappings, best_mapping
 from dse.catalogue import Catalogue, CatalogueError, activate, list_entries, load_space
 from dse.catalogue.build import build_chips
+from dse.commands.sweep import submitted
+from dse.search.asked import Asked, sweep_of
 from dse.search.bounds import bound_of, quick_of, work_of
 from dse.search.boxes import chips_at, tables_of
 from dse.search.branch import roofs_of, sheet_over
+from dse.search.ceiling import ceiling
 from dse.search.cover import cover_of, designs_in
 from dse.search.grid import Grid, grid_of, grid_sizes
 from dse.search.roofs import needs_of, roof_of, shape_of
@@ -225,8 +230,8 @@ def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_p
         assert result_of(sweep, state.points).optima[name].values[name] == pytest.approx(values.max(), rel=1e-6)
     document = document_of(sweep, state, result_of(sweep, state.points), OBJECTIVES[0])
     proof = document["certificate"]
-    assert proof["grid_optimum"] == document["optimum"]["value"] <= proof["upper_bound"]
-    assert proof["box_upper_bound"] is None
+    assert proof["grid_optimum"] == document["optimum"]["value"] <= proof["grid_upper_bound"]
+    assert proof["upper_bound"] is None
     assert document["points"] == grid.designs * np.size(job.mappings.batch)
     rows = sample_rows(sweep, Plan(grid.designs), SweepStore(tmp_path, identity_of(sweep)))
     assert len(rows) == grid.designs
@@ -277,3 +282,61 @@ def test_another_sweep_in_the_same_folder_is_refused(catalogue: Catalogue, tmp_p
     with pytest.raises(CatalogueError, match="figures of the catalogue changed"):
         SweepStore(tmp_path, identity_of(prepare(grid, changed)))
     assert math.prod(grid.shape) == grid.designs
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_answer_of_one_process(tmp_path: Path) -> None:
+    """Also when one of its two workers dies on the way, and where nobody answers it says so."""
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    from dse.search.sweep_dask import cluster, run_on_cluster
+
+    grid = [f"{path}=1" for path in ("matrix.units", "sram.bandwidth", "sram.local", "scale_up.bandwidth")]
+    asked = Asked("gpu", most_chips=FEW_CHIPS, front=False, grid=(*grid, "memory.stacks=2", "package.tdp=2"))
+    sweep, _ = sweep_of(asked)
+    plan = Plan(sweep.grid.designs)
+    alone = run_sweep(sweep, plan, SweepStore(tmp_path / "alone", identity_of(sweep)), lambda state: None)
+    lost: list[int] = []
+    with cluster("", 2) as client:
+
+        def lose(state: State) -> None:
+            if not lost and state.fresh_designs:
+                lost.append(next(iter(client.run(os.getpid).values())))
+                os.kill(lost[0], signal.SIGKILL)
+
+        many = run_on_cluster(asked, sweep, plan, SweepStore(tmp_path / "many", identity_of(sweep)), lose, client)
+    assert lost
+    assert many.counts.designs == alone.counts.designs == grid_size(sweep)
+    assert told(result_of(sweep, many.points)) == told(result_of(sweep, alone.points))
+    with pytest.raises(CatalogueError, match="no scheduler answers"), cluster("tcp://127.0.0.1:1", 1):
+        pass
+
+
+def grid_size(sweep: Sweep) -> int:
+    return sweep.grid.designs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_nothing_between_the_points_of_the_grid_beats_the_ceiling(catalogue: Catalogue, name: str) -> None:
+    space = load_space(name, catalogue)
+    job = job_of(catalogue, space.model, space.traffic, space.price_basis, space.objective, most_chips=FEW_CHIPS)
+    chips = random_chips(space, catalogue, 256, seed=11)
+    best = best_mapping(chips, job.transformer, job.requests, job.assumptions, mappings=job.mappings)
+    values = np.where(best.metrics.worst_limit <= 0.0, best.metrics.tokens_per_dollar, 0.0)
+    bound = ceiling(space, job, float(values.max()) / 2.0, 5.0)
+    assert bound is not None
+    assert bound >= values.max()
+
+
+def test_shards_are_submitted_as_an_array(capsys: pytest.CaptureFixture[str]) -> None:
+    for system, line in (
+        ("slurm", "sbatch --job-name=sweep-gpu --array=1-8 --cpus-per-task=2 --wrap='dse sweep gpu"),
+        ("lsf", "bsub -J 'sweep-gpu[1-8]' -n 2 'dse sweep gpu"),
+    ):
+        submitted(Asked("gpu", front=False), system, 8, None, None, False)
+        first, *rest = capsys.readouterr().out.splitlines()
+        assert first.startswith(line)
+        assert "--shard $" in first
+        assert rest[-1].startswith("dse sweep gpu")
+    with pytest.raises(CatalogueError, match="--submit: unknown batch system"):
+        submitted(Asked("gpu"), "slum", 8, None, None, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from dse.commands.options import BuyerOption, CatalogueOption, ChipsLimit, JsonO
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
+    from dse.search.asked import Asked
     from dse.search.sweep_run import Plan, Result, State
     from dse.search.sweep_store import SweepStore
     from dse.search.swept import Sweep
@@ -41,6 +43,18 @@ def sweep_command(
         bool,
         typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
     ] = True,
+    box_seconds: Annotated[
+        float, typer.Option("--box-seconds", min=0.0, help="Time for a bound between the points of the grid; 0: none.")
+    ] = 20.0,
+    submit: Annotated[
+        str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
+    ] = "",
+    dask: Annotated[
+        bool, typer.Option("--dask", help="Spread over workers of this machine, one for each core.")
+    ] = False,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Spread over a running Dask cluster: tcp://HOST:PORT.")
+    ] = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
@@ -49,35 +63,62 @@ def sweep_command(
     as_json: JsonOption = False,
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
-    from dse.analysis.comparison import job_of
-    from dse.catalogue import load_space, open_catalogue
-    from dse.search.grid import grid_of, grid_sizes
-    from dse.search.objective import metric_of
-    from dse.search.sweep import prepare
+    from dse.search.asked import Asked, sweep_of
+    from dse.search.ceiling import ceiling
     from dse.search.sweep_run import Plan, document_of, result_of
     from dse.search.sweep_store import SweepStore, forget, identity_of
 
-    found = open_catalogue(catalogue)
-    box = load_space(space, found)
-    asked = metric_of(objective or box.objective)
-    points = grid_of(box, grid_sizes(box, grid or ()))
-    basis = price_basis or box.price_basis
-    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, most_chips, buyer, volume)
     part, parts = shard_of(shard)
-    plan = Plan(min(limit or points.designs, points.designs), part, parts)
-    sweep = prepare(points, job, prune, front)
-    folder = Path("results/sweeps") / (name or box.name)
+    own = str(catalogue or "")
+    words = (space, model or "", traffic or "", objective or "", price_basis or "", tuple(grid or ()))
+    asked = Asked(*words, prune, front, buyer, volume, most_chips, own)
+    if submit:
+        submitted(asked, submit, parts, name, limit, as_json)
+        return
+    sweep, found = sweep_of(asked)
+    space_name, sought = sweep.grid.space.name, sweep.job.objective
+    plan = Plan(min(limit or sweep.grid.designs, sweep.grid.designs), part, parts)
+    folder = Path("results/sweeps") / (name or space_name)
     if restart:
         forget(folder)
     store = SweepStore(folder, identity_of(sweep))
-    state = run_shown(sweep, plan, store, asked, as_json)
+    state = run_shown(sweep, plan, store, sought, as_json, (asked, scheduler) if dask or scheduler else None)
     result = result_of(sweep, state.points)
-    document = document_of(sweep, state, result, asked)
-    document |= kept((sweep, plan, store), result, asked, (found, catalogue))
+    best = result.optima.get(sought)
+    whole = best is not None and box_seconds > 0.0 and state.counts.designs == sweep.grid.designs
+    bound = ceiling(sweep.grid.space, sweep.job, best.values[sought], box_seconds) if whole and best else None
+    document = document_of(sweep, state, result, sought, bound)
+    document |= kept((sweep, plan, store), result, sought, (found, catalogue))
     if as_json:
         print_json(document)
         return
-    tell(document, asked)
+    tell(document, sought)
+
+
+ARRAYS = {
+    "slurm": ("sbatch --job-name={job} --array=1-{parts} --cpus-per-task=2 --wrap={command}", "$SLURM_ARRAY_TASK_ID"),
+    "lsf": ("bsub -J '{job}[1-{parts}]' -n 2 {command}", "$LSB_JOBINDEX"),
+}
+"""Batch system -> how an array of jobs is submitted, and which variable holds the number of a job."""
+
+
+def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: int | None, as_json: bool) -> None:
+    """Print how the shards are submitted, and the command that then merges them; CatalogueError for other systems."""
+    from dse.catalogue import CatalogueError, Problem
+    from dse.catalogue.errors import listed, nearest
+
+    if system not in ARRAYS:
+        close = nearest(system, ARRAYS)
+        raise CatalogueError([Problem("unknown batch system", "", "--submit", repr(system), listed(ARRAYS), close)])
+    line, variable = ARRAYS[system]
+    command = asked.command() + (f" --name {name}" if name else "") + (f" --limit {limit}" if limit else "")
+    quoted = shlex.quote(f"{command} --box-seconds 0 --shard {variable}/{parts}")
+    told = {"submit": line.format(job=f"sweep-{name or asked.space}", parts=parts, command=quoted), "merge": command}
+    if as_json:
+        print_json(told)
+        return
+    say(told["submit"])
+    say(f"then, for the answer:\n{told['merge']}")
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -91,8 +132,15 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(one) - 1, int(many)
 
 
-def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silent: bool) -> State:
-    """Run behind a line with designs done, time, rate, what is left and the best; Ctrl-C keeps what is finished."""
+def run_shown(
+    sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silent: bool, spread: tuple[Asked, str] | None = None
+) -> State:
+    """Run behind a line with designs done, time, rate, what is left and the best; Ctrl-C keeps what is finished.
+
+    spread: words of the sweep and address of the scheduler ('' for workers of this machine) where Dask spreads it.
+    """
+    import os
+
     from rich.console import Console
 
     from dse.commands.progress import sweep_bar
@@ -109,7 +157,12 @@ def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silen
             bar.update(task, completed=state.counts.designs, state=state_text(state, total, sweep.mappings, objective))
 
         try:
-            return run_sweep(sweep, plan, store, told)
+            if spread is None:
+                return run_sweep(sweep, plan, store, told)
+            from dse.search.sweep_dask import cluster, run_on_cluster
+
+            with cluster(spread[1], os.cpu_count() or 1) as client:
+                return run_on_cluster(spread[0], sweep, plan, store, told, client)
         except KeyboardInterrupt:
             say("stopped; every finished chunk is kept. The same command goes on")
             raise

@@ -33,7 +33,21 @@ from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["BOXES", "dive", "explore", "order_of"]
+__all__ = [
+    "BOXES",
+    "Batch",
+    "begun",
+    "bounded",
+    "dive",
+    "explore",
+    "halved",
+    "joined",
+    "opened",
+    "order_of",
+    "roofs_of",
+    "sheet_over",
+    "taken",
+]
 
 BOXES = 4096
 """Boxes that are bounded at once [1]."""
@@ -129,32 +143,36 @@ def shapes_over(tables: Tables, shapes: Number, first: Rows, last: Rows) -> Rows
     return jnp.where(same.any(1), same.argmax(1), len(shapes))
 
 
-def step(sweep: Sweep, rivals: Rivals, batch: Batch) -> tuple[list[Batch], Points, Counts]:
-    """What becomes of a batch of at most BOXES boxes: smaller boxes or groups, or points."""
+def bounded(sweep: Sweep, rivals: Rivals, batch: Batch) -> tuple[Batch | None, Counts]:
+    """What rivals leave of a batch of at most BOXES boxes, each with its best bound; None when nothing is left."""
     sheets = sheet_over(sweep, batch.first, batch.last)
     size = volume(batch.first, batch.last)
     broken = np.asarray(sheets[0].excess)[: len(size)] > TOLERANCE
     bounds = roofs_of(sweep, sheets, batch.box, batch.group)
     alive = np.flatnonzero(~rivals.beat(*bounds))
     kept, box = np.unique(batch.box[alive], return_inverse=True)
-    promise = np.zeros(len(kept))
-    np.maximum.at(promise, box, bounds[OBJECTIVES.index(sweep.job.objective)][alive])
     gone = np.ones(len(size), bool)
     gone[kept] = False
-    counts = Counts(
-        designs=int(size[gone].sum()),
-        broken=int(size[broken].sum()),
-        beaten=int(size[gone & ~broken].sum()),
-        bounds=len(batch.box),
-    )
+    beaten = int(size[gone & ~broken].sum())
+    counts = Counts(int(size[gone].sum()), int(size[broken].sum()), beaten, len(batch.box))
     if not len(kept):
+        return None, counts
+    promise = np.zeros(len(kept))
+    np.maximum.at(promise, box, bounds[OBJECTIVES.index(sweep.job.objective)][alive])
+    ends = batch.first[kept], batch.last[kept]
+    return Batch(*ends, box, batch.group[alive], promise, batch.depth, batch.level), counts
+
+
+def step(sweep: Sweep, rivals: Rivals, batch: Batch) -> tuple[list[Batch], Points, Counts]:
+    """What becomes of a batch of at most BOXES boxes: smaller boxes or groups, or points."""
+    left, counts = bounded(sweep, rivals, batch)
+    if left is None:
         return [], NONE, counts
-    left = Batch(batch.first[kept], batch.last[kept], box, batch.group[alive], promise, batch.depth, batch.level)
     single, leaf = left.depth == len(sweep.order), left.level == len(sweep.tree.levels) - 1
     if single and leaf:
         points, evaluated = decided(sweep, rivals, left)
-        return [], points, counts + Counts(designs=len(kept), evaluated=evaluated)
-    if not leaf and (single or len(left.box) <= FEW_GROUPS * len(kept)):
+        return [], points, counts + Counts(designs=len(left.first), evaluated=evaluated)
+    if not leaf and (single or len(left.box) <= FEW_GROUPS * len(left.first)):
         return [opened(sweep, left)], NONE, counts
     return halved(sweep, left), NONE, counts
 

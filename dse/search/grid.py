@@ -16,7 +16,7 @@ from dse.catalogue.fields import Choices, Range
 from dse.catalogue.library import Column
 from dse.search.space import as_written
 
-__all__ = ["MOST_DESIGNS", "Axis", "Grid", "grid_of", "grid_sizes"]
+__all__ = ["MOST_DESIGNS", "Axis", "Grid", "grid_of", "grid_sizes", "points_of", "tied_axis", "ties"]
 
 MOST_DESIGNS = 10**9
 """Largest grid that is swept [1]."""

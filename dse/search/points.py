@@ -16,6 +16,7 @@ from dse.search.bounds import Bound
 
 __all__ = [
     "KEPT",
+    "MOST",
     "NONE",
     "OF_POINTS",
     "Chunk",

@@ -48,11 +48,16 @@ CLIMBERS = 64
 T = TypeVar("T")
 
 
-def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True) -> Sweep:
-    """A sweep of a grid for a job; arguments as in Sweep."""
+def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True, apart: np.ndarray | None = None) -> Sweep:
+    """A sweep of a grid for a job; arguments as in Sweep, apart: 1 of every axis where nothing is given."""
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     serving, count = assumptions.serving, count_of(job.mappings)
-    chip = as_type(build_chips(grid.design(0), job.library), np.float32)
+    chip = as_type(
+        jax.tree.map(
+            lambda leaf: leaf[0], build_chips(grid.columns_at(np.zeros((len(grid.shape), 1), int)), job.library)
+        ),
+        np.float32,
+    )
     tables = jax.device_put(tables_of(grid, job.library))
     shapes, form = every_value(tables, shape_of), jax.tree.structure(shape_of(chip))
     lattice, works, needs = [], [], []
@@ -71,7 +76,7 @@ def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True) -> Swe
         front=front,
         tables=tables,
         shapes=shapes,
-        apart=np.ones(len(grid.shape), np.int64),
+        apart=np.ones(len(grid.shape), np.int64) if apart is None else apart,
         order=np.zeros(0, np.int64),
         model=model,
         traffic=traffic,

@@ -24,7 +24,19 @@ from dse.search.sweep_store import Kept, SweepStore
 from dse.search.swept import Sweep
 from dse.timing.mapping import Mapping
 
-__all__ = ["Found", "Plan", "Result", "State", "document_of", "result_of", "run_sweep", "sample_rows"]
+__all__ = [
+    "Found",
+    "Plan",
+    "Result",
+    "State",
+    "added",
+    "already",
+    "document_of",
+    "result_of",
+    "run_sweep",
+    "sample_rows",
+    "timed",
+]
 
 
 FIRST_CHUNK = 64
@@ -192,8 +204,13 @@ def best_json(found: Found | None, sweep: Sweep, objective: str) -> dict[str, An
     return head | {"free": free, "design": found.design, "mapping": found.mapping}
 
 
-def document_of(sweep: Sweep, state: State, result: Result, objective: str) -> dict[str, Any]:
-    """What a sweep prints: optima, front, how many points were covered and evaluated, and what is proven."""
+def document_of(
+    sweep: Sweep, state: State, result: Result, objective: str, bound: float | None = None
+) -> dict[str, Any]:
+    """What a sweep prints: optima, front, how many points were covered and evaluated, and what is proven.
+
+    bound: over the whole box of the space, if one was worked out.
+    """
     counts, job, grid = state.counts, sweep.job, sweep.grid
     covered = counts.designs * sweep.mappings
     free = grid.space.free
@@ -218,32 +235,37 @@ def document_of(sweep: Sweep, state: State, result: Result, objective: str) -> d
         "designs_beaten": counts.beaten,
         "seconds": state.seconds,
         "points_per_second": covered / state.seconds if state.seconds else None,
-        "certificate": certificate_of(sweep, state, result, objective),
+        "certificate": certificate_of(sweep, state, result, objective, bound),
     }
 
 
-def certificate_of(sweep: Sweep, state: State, result: Result, objective: str) -> dict[str, Any]:
-    """What is proven: nothing above the bound on the grid, when all of it is covered; of what lies between, nothing.
+def certificate_of(
+    sweep: Sweep, state: State, result: Result, objective: str, bound: float | None = None
+) -> dict[str, Any]:
+    """What is proven of the grid, when all of it is covered, and of all that lies between its points.
 
-    upper_bound: the optimum with what single precision may hide; gap: over the optimum [1]; box_upper_bound: of the
-    space between the points of the grid, for which there is no proof.
+    bound: over the whole box of the space, if one was worked out. grid_upper_bound: the optimum with what single
+    precision may hide; upper_bound: of every design of the space; gap: of that over the optimum of the grid [1].
     """
     counts, designs = state.counts, sweep.grid.designs
     whole = counts.designs == designs
     best = result.optima.get(objective)
-    value = best.values[objective] if best else None
-    bound = value * (1.0 + TOLERANCE) if whole and value is not None else None
-    share = counts.designs / designs
-    told = f"covered {counts.designs:,} of {designs:,} designs of the grid ({100 * share:.3g} %)"
+    value = best.values[objective] if best and whole else None
+    told = f"covered {counts.designs:,} of {designs:,} designs of the grid ({100 * counts.designs / designs:.3g} %)"
     proof = "the optimum of the grid is exact" if whole else "no bound: only a part of the grid is covered"
+    upper = None if bound is None else max(bound, (value or 0.0) * (1.0 + TOLERANCE))
+    gap = upper / value - 1.0 if upper is not None and value else None
+    between = "between the points of the grid nothing is proven"
+    if gap is not None:
+        between = f"no design of the space, between the points of the grid either, is better by more than {gap:.3%}"
     return {
-        "grid_optimum": value if whole else None,
-        "upper_bound": bound,
-        "gap": TOLERANCE if bound else None,
-        "box_upper_bound": None,
+        "grid_optimum": value,
+        "grid_upper_bound": value * (1.0 + TOLERANCE) if value is not None else None,
+        "upper_bound": upper,
+        "gap": gap,
         "grid_designs": designs,
         "covered_designs": counts.designs,
-        "statements": [told, proof, "between the points of the grid nothing is proven"],
+        "statements": [told, proof, between],
     }
 
 
