@@ -285,13 +285,14 @@ def test_another_sweep_in_the_same_folder_is_refused(catalogue: Catalogue, tmp_p
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_answer_of_one_process(tmp_path: Path) -> None:
+def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_path: Path) -> None:
     """Also when one of its two workers dies on the way, and where nobody answers it says so."""
     pytest.importorskip("distributed", reason="needs the extra dask")
     from dse.search.sweep_dask import cluster, run_on_cluster
 
-    grid = [f"{path}=1" for path in ("matrix.units", "sram.bandwidth", "sram.local", "scale_up.bandwidth")]
-    asked = Asked("gpu", most_chips=FEW_CHIPS, front=False, grid=(*grid, "memory.stacks=2", "package.tdp=2"))
+    axes = small_grid(catalogue, "gpu").axes
+    sizes = tuple(f"{path}={len(np.unique(values))}" for axis in axes for path, values in axis.columns.items())
+    asked = Asked("gpu", most_chips=FEW_CHIPS, grid=sizes)
     sweep, _ = sweep_of(asked)
     plan = Plan(sweep.grid.designs)
     alone = run_sweep(sweep, plan, SweepStore(tmp_path / "alone", identity_of(sweep)), lambda state: None)
@@ -305,14 +306,10 @@ def test_a_cluster_gives_the_answer_of_one_process(tmp_path: Path) -> None:
 
         many = run_on_cluster(asked, sweep, plan, SweepStore(tmp_path / "many", identity_of(sweep)), lose, client)
     assert lost
-    assert many.counts.designs == alone.counts.designs == grid_size(sweep)
+    assert many.counts.designs == alone.counts.designs == sweep.grid.designs
     assert told(result_of(sweep, many.points)) == told(result_of(sweep, alone.points))
     with pytest.raises(CatalogueError, match="no scheduler answers"), cluster("tcp://127.0.0.1:1", 1):
         pass
-
-
-def grid_size(sweep: Sweep) -> int:
-    return sweep.grid.designs
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """How is a sweep spread over the workers of a cluster? Chunk by chunk through Dask, each kept by the one who asks.
 
 A worker makes the sweep from its words once, and works on the boxes that it is sent, held against what was found when
-they were sent. What a lost worker had in hand Dask gives to another. The answer does not depend on who works on what: it
-is that of one process.
+they were sent. What a lost worker had in hand Dask gives to another. Who works on what does not change the answer,
+which is that of one process.
 """
 
 from __future__ import annotations
