@@ -85,7 +85,7 @@ def tables_of(grid: Grid, library: Library) -> Tables:
             if axes[leaf] == some:
                 values[leaf] = column.reshape(rows)
     ends = [[ranged(value, reduce).ravel() for value in values] for reduce in (np.min, np.max)]
-    form = jax.tree.structure(build_chips(grid.columns_at(digits[:, :1]), library))
+    form = jax.tree.structure(build_chips(grid.columns_at(np.zeros((len(grid.shape), 1), np.int64)), library))
     flat = tuple(value.ravel() for value in values)
     return Tables(flat, tuple(ends[0]), tuple(ends[1]), tuple(axes), grid.shape, form)
 

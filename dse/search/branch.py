@@ -127,9 +127,9 @@ def roofs_of(sweep: Sweep, sheets: tuple[Sheet, np.ndarray], box: np.ndarray, gr
 
 def sheet_over(sweep: Sweep, first: np.ndarray, last: np.ndarray) -> tuple[Sheet, np.ndarray]:
     """Sheets of at most BOXES boxes, padded to so many, and the shape of the networks of each, as in `shapes_over`."""
-    ends = [stretched(one.astype(np.int32), BOXES) for one in (first, last)]
-    shape = shapes_over(sweep.tables, sweep.shapes, *ends)
-    return sheets_over(sweep.tables, *ends, sweep.assumptions), np.asarray(shape)
+    low, high = (stretched(one.astype(np.int32), BOXES) for one in (first, last))
+    shape = shapes_over(sweep.tables, sweep.shapes, low, high)
+    return sheets_over(sweep.tables, low, high, sweep.assumptions), np.asarray(shape)
 
 
 @jax.jit

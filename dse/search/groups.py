@@ -47,8 +47,7 @@ class Tree:
     @property
     def roots(self) -> np.ndarray:
         """The coarsest groups."""
-        end = self.levels[1] if len(self.levels) > 1 else len(self.places)
-        return np.arange(self.levels[0], end)
+        return np.arange((*self.levels, len(self.places))[1])
 
     def place(self, groups: np.ndarray) -> np.ndarray:
         """Places in the lattice of groups of the last level."""

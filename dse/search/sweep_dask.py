@@ -61,7 +61,7 @@ def cluster(scheduler: str, workers: int) -> Iterator[Client]:
             yield client
         return
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,  # pyright: ignore[reportArgumentType]
         Client(local) as client,
     ):
         yield client

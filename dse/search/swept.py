@@ -69,7 +69,7 @@ class Sweep:
 
     def numbers_of(self, digits: np.ndarray) -> np.ndarray:
         """Numbers of designs by their rows (designs, axes)."""
-        return np.ravel_multi_index(tuple(digits.T), self.shape)
+        return np.asarray(np.ravel_multi_index(tuple(digits.T), self.shape))
 
 
 def spread(total: int, places: np.ndarray) -> np.ndarray:
