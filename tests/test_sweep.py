@@ -144,7 +144,7 @@ def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> No
         chip = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], chips)
         needs = needs_of(chip, shape_of(chip), work, job.transformer, job.requests, mappings, serving)
         true = all_mappings(chip, job.transformer, job.requests, mappings, job.assumptions)
-        quick = quick_of(chip, job.assumptions)
+        quick = quick_of(chip, job.assumptions, job.requests)
         bound = quick_bound(quick, work, job.transformer, job.requests, mappings, job.assumptions)
         roof = quick_roof(sheet_of(quick), needs, job.requests, job.assumptions)
         feasible = np.asarray(true.worst_limit) <= 0.0
@@ -177,7 +177,7 @@ def test_a_box_is_at_least_as_good_as_every_design_in_it(catalogue: Catalogue, n
     digits = np.stack([generator.integers(0, rows, 4096) for rows in grid.shape], 1)
     first, last = boxes_around(sweep, digits, seed=6)
     inside, box = (sheet_over(sweep, *ends) for ends in ((digits, digits), (first, last)))
-    point = sheets_at(sweep.tables, digits.astype(np.int32), sweep.assumptions)
+    point = sheets_at(sweep.tables, digits.astype(np.int32), sweep.assumptions, sweep.traffic)
     for field in Sheet.__dataclass_fields__:
         exact, one, over = (np.asarray(getattr(sheet, field)) for sheet in (point, inside[0], box[0]))
         np.testing.assert_allclose(one, exact, rtol=1e-5, atol=1e-5 if field == "excess" else 0.0, err_msg=field)
@@ -301,7 +301,7 @@ def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_pat
 
         def lose(state: State) -> None:
             if not lost and state.fresh_designs:
-                lost.append(next(iter(client.run(os.getpid).values())))
+                lost.append(next(iter(client.run(os.getpid).values())))  # pyright: ignore[reportAttributeAccessIssue]
                 os.kill(lost[0], signal.SIGKILL)
 
         many = run_on_cluster(asked, sweep, plan, SweepStore(tmp_path / "many", identity_of(sweep)), lose, client)

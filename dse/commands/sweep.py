@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import BuyerOption, CatalogueOption, ChipsLimit, JsonOption, VolumeOption, print_json, say
+from dse.commands.options import (
+    BuyerOption,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    LeastQsnrOption,
+    LossOption,
+    VolumeOption,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
@@ -20,6 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 MOST_SHARDS = 100_000
+
+BoxOption = Annotated[
+    float, typer.Option("--box-seconds", min=0.0, help="Time for a bound between the points of the grid; 0: none.")
+]
+SubmitOption = Annotated[
+    str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
+]
+DaskOption = Annotated[bool, typer.Option("--dask", help="Spread over workers of this machine, one for each core.")]
+SchedulerOption = Annotated[
+    str, typer.Option("--scheduler", help="Spread over a running Dask cluster: tcp://HOST:PORT.")
+]
 
 
 def sweep_command(
@@ -43,52 +64,33 @@ def sweep_command(
         bool,
         typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
     ] = True,
-    box_seconds: Annotated[
-        float, typer.Option("--box-seconds", min=0.0, help="Time for a bound between the points of the grid; 0: none.")
-    ] = 20.0,
-    submit: Annotated[
-        str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
-    ] = "",
-    dask: Annotated[
-        bool, typer.Option("--dask", help="Spread over workers of this machine, one for each core.")
-    ] = False,
-    scheduler: Annotated[
-        str, typer.Option("--scheduler", help="Spread over a running Dask cluster: tcp://HOST:PORT.")
-    ] = "",
+    box_seconds: BoxOption = 20.0,
+    submit: SubmitOption = "",
+    dask: DaskOption = False,
+    scheduler: SchedulerOption = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
-    from dse.search.asked import Asked, sweep_of
-    from dse.search.ceiling import ceiling
-    from dse.search.sweep_run import Plan, document_of, result_of
-    from dse.search.sweep_store import SweepStore, forget, identity_of
+    from dse.analysis.quality import quality_asked
+    from dse.search.asked import Asked
 
     part, parts = shard_of(shard)
-    own = str(catalogue or "")
     words = (space, model or "", traffic or "", objective or "", price_basis or "", tuple(grid or ()))
-    asked = Asked(*words, prune, front, buyer, volume, most_chips, own)
+    quality = quality_asked(min_qsnr, max_loss)
+    rest = (prune, front, buyer, volume, most_chips, str(catalogue or ""))
+    asked = Asked(*words, *rest, quality.least_qsnr, quality.greatest_loss)
     if submit:
         submitted(asked, submit, parts, name, limit, as_json)
         return
-    sweep, found = sweep_of(asked)
-    space_name, sought = sweep.grid.space.name, sweep.job.objective
-    plan = Plan(min(limit or sweep.grid.designs, sweep.grid.designs), part, parts)
-    folder = Path("results/sweeps") / (name or space_name)
-    if restart:
-        forget(folder)
-    store = SweepStore(folder, identity_of(sweep))
-    state = run_shown(sweep, plan, store, sought, as_json, (asked, scheduler) if dask or scheduler else None)
-    result = result_of(sweep, state.points)
-    best = result.optima.get(sought)
-    whole = best is not None and box_seconds > 0.0 and state.counts.designs == sweep.grid.designs
-    bound = ceiling(sweep.grid.space, sweep.job, best.values[sought], box_seconds) if whole and best else None
-    document = document_of(sweep, state, result, sought, bound)
-    document |= kept((sweep, plan, store), result, sought, (found, catalogue))
+    spread = (asked, scheduler) if dask or scheduler else None
+    document, sought = document_run(asked, (limit, part, parts), (name, restart), spread, box_seconds, as_json)
     if as_json:
         print_json(document)
         return
@@ -119,6 +121,39 @@ def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: in
         return
     say(told["submit"])
     say(f"then, for the answer:\n{told['merge']}")
+
+
+def document_run(
+    asked: Asked,
+    plan: tuple[int | None, int, int],
+    folder: tuple[str | None, bool],
+    spread: tuple[Asked, str] | None,
+    box_seconds: float,
+    silent: bool,
+) -> tuple[dict[str, Any], str]:
+    """Run a sweep and write what it found; the document that tells it, and what was maximised.
+
+    plan: most designs, shard, shards; folder: its name, and whether it is emptied first; spread: as in `run_shown`.
+    """
+    from dse.search.asked import sweep_of
+    from dse.search.ceiling import ceiling
+    from dse.search.sweep_run import Plan, document_of, result_of
+    from dse.search.sweep_store import SweepStore, forget, identity_of
+
+    sweep, found = sweep_of(asked)
+    job, designs = sweep.job, sweep.grid.designs
+    place = Path("results/sweeps") / (folder[0] or sweep.grid.space.name)
+    if folder[1]:
+        forget(place)
+    run = sweep, Plan(min(plan[0] or designs, designs), *plan[1:]), SweepStore(place, identity_of(sweep))
+    state = run_shown(*run, job.objective, silent, spread)
+    result, bound = result_of(sweep, state.points), None
+    best = result.optima.get(job.objective)
+    if best is not None and box_seconds > 0.0 and state.counts.designs == designs:
+        bound = ceiling(sweep.grid.space, job, best.values[job.objective], box_seconds)
+    document = document_of(sweep, state, result, job.objective, bound)
+    own = Path(asked.catalogue) if asked.catalogue else None
+    return document | kept(run, result, job.objective, (found, own)), job.objective
 
 
 def shard_of(text: str) -> tuple[int, int]:

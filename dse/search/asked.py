@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.analysis.comparison import Job, job_of
+from dse.analysis.quality import Quality
 from dse.catalogue import Space, load_space, open_catalogue
 from dse.catalogue.store import Catalogue
 from dse.search.grid import grid_of, grid_sizes
@@ -33,12 +34,19 @@ class Asked:
     volume: float | None = None
     most_chips: int = 1024
     catalogue: str = ""
+    min_qsnr: float | None = None
+    max_loss: float | None = None
 
     @property
     def opened(self) -> tuple[Catalogue, Space]:
         """The catalogue and the space."""
         found = open_catalogue(Path(self.catalogue) if self.catalogue else None)
         return found, load_space(self.space, found)
+
+    @property
+    def quality(self) -> Quality:
+        """What is asked of the formats."""
+        return Quality(self.min_qsnr, self.max_loss)
 
     def command(self) -> str:
         """The command of this sweep."""
@@ -48,6 +56,7 @@ class Asked:
         given |= {"--volume": f"{self.volume:.0f}" if self.volume else "", "--most-chips": str(self.most_chips)}
         words += [word for flag, value in given.items() if value for word in (flag, value)]
         words += [word for one in self.grid for word in ("--grid", one)]
+        words += self.quality.options()
         words += ["--prune" if self.prune else "--no-prune", "--front" if self.front else "--no-front"]
         return shlex.join(words)
 
@@ -64,6 +73,7 @@ def sweep_of(asked: Asked) -> tuple[Sweep, Catalogue]:
         asked.most_chips,
         asked.buyer,
         asked.volume,
+        asked.quality,
     )
     grid = grid_of(box, grid_sizes(box, asked.grid))
     return prepare(grid, job, asked.prune, asked.front), found

@@ -104,7 +104,7 @@ def screened(
     assumptions: Assumptions,
 ) -> Bound:
     """Bounds of points by the merged evaluation; chips and mapping (points,), work (..., points)."""
-    return bound_of(quick_of(chips, assumptions), work, model, traffic, mapping, assumptions)
+    return bound_of(quick_of(chips, assumptions, traffic), work, model, traffic, mapping, assumptions)
 
 
 def stretched(values: np.ndarray, size: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def sheet_over(sweep: Sweep, first: np.ndarray, last: np.ndarray) -> tuple[Sheet
     """Sheets of at most BOXES boxes, padded to so many, and the shape of the networks of each, as in `shapes_over`."""
     low, high = (stretched(one.astype(np.int32), BOXES) for one in (first, last))
     shape = shapes_over(sweep.tables, sweep.shapes, low, high)
-    return sheets_over(sweep.tables, low, high, sweep.assumptions), np.asarray(shape)
+    return sheets_over(sweep.tables, low, high, sweep.assumptions, sweep.traffic), np.asarray(shape)
 
 
 @jax.jit

@@ -12,6 +12,7 @@ from dse.search.bounds import Quick, least_weight, quick_of
 from dse.search.boxes import Rows, Tables, chip_range, chips_at
 from dse.search.intervals import range_of
 from dse.timing.collectives import seconds_per_byte
+from dse.workload.traffic import Traffic
 
 __all__ = ["HIGH", "Sheet", "sheet_of", "sheets_at", "sheets_over"]
 
@@ -119,18 +120,18 @@ def sheet_of(quick: Quick) -> Sheet:
     )
 
 
-def sheets_of(chips: Chip, assumptions: Assumptions) -> Sheet:
+def sheets_of(chips: Chip, assumptions: Assumptions, traffic: Traffic) -> Sheet:
     """The sheets of chips."""
-    return sheet_of(quick_of(chips, assumptions))
+    return sheet_of(quick_of(chips, assumptions, traffic))
 
 
 evaluated = jax.jit(sheets_of)
 
 
 @jax.jit
-def between(low: Chip, high: Chip, assumptions: Assumptions) -> Sheet:
+def between(low: Chip, high: Chip, assumptions: Assumptions, traffic: Traffic) -> Sheet:
     """The best number of each kind that a chip between two others can have, by every number of theirs."""
-    least, most = range_of(sheets_of, (low, assumptions), (high, assumptions))
+    least, most = range_of(sheets_of, (low, assumptions, traffic), (high, assumptions, traffic))
     ends = {}
     for name in leaf_names(Sheet):
         value = getattr(most if name in HIGH else least, name)
@@ -141,14 +142,14 @@ def between(low: Chip, high: Chip, assumptions: Assumptions) -> Sheet:
     return Sheet(**ends)
 
 
-def sheets_at(tables: Tables, digits: Rows, assumptions: Assumptions) -> Sheet:
+def sheets_at(tables: Tables, digits: Rows, assumptions: Assumptions, traffic: Traffic) -> Sheet:
     """The sheets of designs by their rows (designs, axes); leaves (designs,)."""
     return jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, len(digits)), evaluated(chips_at(tables, digits), assumptions)
+        lambda leaf: jnp.broadcast_to(leaf, len(digits)), evaluated(chips_at(tables, digits), assumptions, traffic)
     )
 
 
-def sheets_over(tables: Tables, first: Rows, last: Rows, assumptions: Assumptions) -> Sheet:
+def sheets_over(tables: Tables, first: Rows, last: Rows, assumptions: Assumptions, traffic: Traffic) -> Sheet:
     """For each box, from first to last rows (boxes, axes), a sheet than which no chip in it has a better number."""
     low, high = chip_range(tables, first, last)
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, len(first)), between(low, high, assumptions))
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, len(first)), between(low, high, assumptions, traffic))

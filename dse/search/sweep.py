@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dse.analysis.comparison import Job
+from dse.analysis.quality import check_space
 from dse.arrays import Number
 from dse.assumptions import Assumptions
 from dse.best_mapping import as_type, blocks, count_of, padded
@@ -49,15 +50,15 @@ T = TypeVar("T")
 
 
 def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True, apart: np.ndarray | None = None) -> Sweep:
-    """A sweep of a grid for a job; arguments as in Sweep, apart: 1 of every axis where nothing is given."""
+    """A sweep of a grid for a job; arguments as in Sweep, apart: 1 of every axis where nothing is given.
+
+    CatalogueError where quality counts that nobody measured.
+    """
+    check_space(grid.space, job.quality, job.library)
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     serving, count = assumptions.serving, count_of(job.mappings)
-    chip = as_type(
-        jax.tree.map(
-            lambda leaf: leaf[0], build_chips(grid.columns_at(np.zeros((len(grid.shape), 1), int)), job.library)
-        ),
-        np.float32,
-    )
+    columns = grid.columns_at(np.zeros((len(grid.shape), 1), np.int64))
+    chip = as_type(jax.tree.map(lambda leaf: leaf[0], build_chips(columns, job.library)), np.float32)
     tables = jax.device_put(tables_of(grid, job.library))
     shapes, form = every_value(tables, shape_of), jax.tree.structure(shape_of(chip))
     lattice, works, needs = [], [], []
@@ -99,7 +100,7 @@ def weights_of(needs: Needs, grid: Grid, tables: Tables, job: tuple[Traffic, Ass
     """By how much dollars a token rise with each need (rows,) [1]: of some designs under their best mappings."""
     generator = np.random.default_rng(0)
     digits = np.stack([generator.integers(0, rows, REFERENCES) for rows in grid.shape], 1)
-    sheet = jax.tree.map(lambda leaf: leaf[:, None], sheets_at(tables, digits, job[1]))
+    sheet = jax.tree.map(lambda leaf: leaf[:, None], sheets_at(tables, digits, job[1], job[0]))
     best = np.asarray(roof_of(sheet, needs, *job).tokens_per_dollar).argmax(1)
     chosen = jax.tree.map(lambda leaf: jnp.log(jnp.maximum(leaf[..., best], 1e-30)), needs)
     sheet = jax.tree.map(lambda leaf: leaf[:, 0], sheet)
