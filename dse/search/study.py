@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
 from dse.analysis.quality import Quality, check_formats, formats_of_fields
-from dse.best_mapping import OBJECTIVES, best_mapping
+from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Choices, Value
 from dse.catalogue.library import Library
@@ -35,18 +35,17 @@ from dse.search.objective import (
     trial_record,
 )
 from dse.search.portfolio import portfolio_metric, portfolio_outcomes
-from dse.search.samplers import batch_size, calmly, choose, make_sampler
+from dse.search.samplers import batch_size, calmly, choose, make_sampler, scorer_of
+from dse.search.scorer import SpaceScorer
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
 from dse.search.storage import find_study, study_names
+from dse.search.target import loosest_target, rivals, target_distribution
 
 __all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "portfolio_plan", "run"]
 
 SEEDS = 2**32
 """Seeds that samplers take: from 0, below this [1]."""
-
-FASTEST = 1e-3
-SLOWEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,8 @@ def planned(
     space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
 ) -> Plan:
     """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields))
+    name = choose(asked, len(fields), trials) if sampler == "auto" else sampler
+    make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
     check_space(space, fields, job)
@@ -188,11 +187,11 @@ def plan_in(study: optuna.Study) -> Plan:
     return Plan(**{**stored, "objectives": tuple(stored["objectives"])})
 
 
-def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
+def working_copy(durable: optuna.Study, plan: Plan, scorer: SpaceScorer | None = None) -> optuna.Study:
     """The same study in memory, with the sampler; a seed of its own for every stretch that is run."""
     told = durable.get_trials(deepcopy=False)
     working = optuna.create_study(
-        sampler=make_sampler(plan.sampler, (plan.seed + len(told)) % SEEDS, len(plan.objectives)),
+        sampler=make_sampler(plan.sampler, (plan.seed + len(told)) % SEEDS, len(plan.objectives), scorer),
         directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
     working.add_trials(told)
@@ -204,33 +203,32 @@ def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job
 
     With several objectives of the mapping they are tried under the loosest limit on the time per output token.
     """
-    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan) else {}
+    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan.objectives) else {}
     for point in starts:
         working.enqueue_trial(point.params | target, user_attrs={START: point.record})
 
 
-def rivals(plan: Plan) -> bool:
-    """Whether several objectives pull at the mapping, so that each trial needs a place of its own on their front."""
-    return sum(name in OBJECTIVES for name in plan.objectives) > 1
-
-
-def loosest_target(job: Job) -> float:
-    """The highest limit on the time per output token that a trial of several objectives may set itself [s]."""
-    return min(float(job.requests.time_per_output_token), SLOWEST)
-
-
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
-    if not rivals(plan):
+    if not rivals(plan.objectives):
         return float(job.requests.time_per_output_token)
-    slowest = loosest_target(job)
-    return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
+    among = target_distribution(job)
+    return trial.suggest_float(TARGET, among.low, among.high, log=True)
 
 
 def run_batch(
-    working: optuna.Study, size: int, space: Space, plan: Plan, job: Job | Portfolio, library: Library
+    working: optuna.Study,
+    size: int,
+    space: Space,
+    plan: Plan,
+    job: Job | Portfolio,
+    library: Library,
+    scorer: SpaceScorer | None = None,
 ) -> list[FrozenTrial]:
-    """Ask for designs, evaluate all of them in one call a job, tell the results; the finished trials in order."""
+    """Ask for designs, evaluate all of them in one call a job, tell the results; the finished trials in order.
+
+    scorer: of the sampler; it is shown the mappings that were best.
+    """
     found = distributions(space)
     trials = [working.ask() for _ in range(size)]
     designs = [suggest(trial, space, found) for trial in trials]
@@ -238,7 +236,7 @@ def run_batch(
         outcomes = portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
     else:
         slowest = np.array([target_of(trial, plan, job) for trial in trials])
-        outcomes = job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job)
+        outcomes = job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job, scorer)
     finished = []
     for trial, outcome in zip(trials, outcomes, strict=True):
         for name, excess in outcome.limits.items():
@@ -248,7 +246,9 @@ def run_batch(
     return finished
 
 
-def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list[Outcome]:
+def job_outcomes(
+    chips: Chip, slowest: np.ndarray, plan: Plan, job: Job, scorer: SpaceScorer | None = None
+) -> list[Outcome]:
     """Designs, leaves (designs,), on one job under limits on the time per output token (designs,) [s]."""
     best = best_mapping(
         chips,
@@ -259,6 +259,8 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         objective=mapping_objective(plan.objectives),
         slowest=slowest,
     )
+    if scorer is not None:
+        scorer.learn(best.index[best.metrics.worst_limit <= 0.0])
     outcomes = []
     for i, slow in enumerate(slowest):
         limits = limits_of(best.metrics, i)
@@ -309,7 +311,8 @@ def run(
                 )
             ]
         )
-    working = working_copy(durable, plan)
+    scorer = scorer_of(plan.sampler, space, job, plan.objectives)
+    working = working_copy(durable, plan, scorer)
     state = progress_of(working)
     report(state)
     if state.done == 0:
@@ -318,7 +321,7 @@ def run(
     while left > 0:
         size = min(batch_size(plan.sampler), left)
         with calmly():
-            finished = run_batch(working, size, space, plan, job, library)
+            finished = run_batch(working, size, space, plan, job, library, scorer)
         durable.add_trials(finished)
         left -= size
         state = advanced(state, finished)
