@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -14,9 +15,12 @@ from optuna.samplers import BaseSampler
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import Portfolio
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.catalogue.fields import Range
 from dse.catalogue.space import Space
+from dse.search.gradient import GradientSampler
 from dse.search.scorer import SpaceScorer
 from dse.search.screening import ScreeningSampler
+from dse.search.slopes import relax_space
 
 __all__ = ["OWN", "SAMPLERS", "batch_size", "calmly", "choose", "make_sampler", "scorer_of"]
 
@@ -75,7 +79,20 @@ def screening(scorer: SpaceScorer, seed: int) -> BaseSampler:
     )
 
 
-OWN: dict[str, Callable[[SpaceScorer, int], BaseSampler]] = {"screening": screening}
+def gradient(scorer: SpaceScorer, seed: int) -> BaseSampler:
+    """Screening, whose best designs are polished along the gradient."""
+    return GradientSampler(
+        scorer.parameters,
+        scorer,
+        partial(relax_space, scorer),
+        candidates=2048,
+        seed=seed,
+        active=scorer.active,
+        points=lambda: scorer.points,
+    )
+
+
+OWN: dict[str, Callable[[SpaceScorer, int], BaseSampler]] = {"screening": screening, "gradient": gradient}
 """Samplers of this program, which need a scorer of the space and the job."""
 
 
@@ -84,19 +101,20 @@ def scorer_of(name: str, space: Space, job: Job | Portfolio, objectives: Sequenc
     return SpaceScorer(space, job, objectives) if name in OWN and isinstance(job, Job) else None
 
 
-def choose(job: Job | Portfolio, objectives: int, trials: int) -> str:
-    """The sampler behind `auto`: ours where there is a scorer.
+def choose(space: Space, job: Job | Portfolio, objectives: int, trials: int) -> str:
+    """The sampler behind `auto`: ours where there is a scorer, with slopes where all is a number without steps.
 
     For a portfolio TPE for one objective or a short study, else NSGA-II, whose cost grows more slowly.
     """
     if isinstance(job, Job):
-        return "screening"
+        smooth = all(isinstance(field, Range) and not field.step for field in space.free.values())
+        return "gradient" if smooth and objectives == 1 else "screening"
     return "tpe" if objectives == 1 or trials < 256 else "nsga2"
 
 
 def batch_size(name: str) -> int:
     """Trials asked before any of them is told: a generation for NSGA-II, few for samplers that learn from each [1]."""
-    return {"nsga2": 64, "qmc": 64, "random": 64, "gp": 4, "screening": 8}.get(name, 16)
+    return {"nsga2": 64, "qmc": 64, "random": 64, "gp": 4, "screening": 8, "gradient": 8}.get(name, 16)
 
 
 def make_sampler(name: str, seed: int, objectives: int, scorer: SpaceScorer | None = None) -> BaseSampler:

@@ -26,7 +26,7 @@ from dse.evaluate import evaluate
 from dse.hardware.chip import Chip
 from dse.search.genes import Columns
 from dse.search.objective import mapping_objective
-from dse.search.shortlist import Shortlist
+from dse.search.shortlist import SIZE, Shortlist
 from dse.search.space import TARGET, distributions
 from dse.search.target import rivals, target_distribution
 from dse.timing.mapping import Mapping
@@ -102,9 +102,17 @@ class SpaceScorer:
         return {path: np.broadcast_to(holds(one, complete), (count,)) for path, one in self.space.conditions.items()}
 
     def screened(self, chips: Chip, slowest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Objectives (designs, OBJECTIVES) and excess (designs,) under the shortlist, block by block."""
-        job, places, count = self.job, self.shortlist.next(), len(slowest)
-        mappings = jax.tree.map(lambda leaf: np.asarray(leaf)[places], job.mappings)
+        """Objectives (designs, OBJECTIVES) and excess (designs,) under the shortlist, which is told what was best."""
+        values, excess, best = self.tried(chips, slowest, self.shortlist.next())
+        self.shortlist.reward(best[excess <= 0.0])
+        return values, excess
+
+    def tried(
+        self, chips: Chip, slowest: np.ndarray, places: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " designs"]]:
+        """Objectives, excess and place of the best of some mappings for each design, block by block."""
+        job, count, padded = self.job, len(slowest), np.resize(places, SIZE)
+        mappings = jax.tree.map(lambda leaf: np.asarray(leaf)[padded], job.mappings)
         known = as_type((job.transformer, job.requests, mappings, job.assumptions, self.weights), np.float32)
         found = []
         for start in range(0, count, BLOCK):
@@ -112,9 +120,15 @@ class SpaceScorer:
             some, slow = jax.tree.map(lambda leaf, at=wanted: np.asarray(leaf)[at].astype(np.float32), (chips, slowest))
             found.append(jax.device_get(screen(some, *known, slow)))
         values, excess, best = (np.concatenate(part)[:count] for part in zip(*found, strict=True))
-        self.shortlist.reward(places[best[excess <= 0.0]])
         self.points += count * len(set(places.tolist()))
-        return values.astype(np.float64), excess.astype(np.float64)
+        return values.astype(np.float64), excess.astype(np.float64), padded[best]
+
+    def mapping_of(self, params: dict[str, Any]) -> Mapping:
+        """The mapping of the shortlist that is best for one design, scalar leaves."""
+        chips = self.chips({name: np.array([value]) for name, value in params.items()})
+        slowest = params.get(TARGET, float(self.job.requests.time_per_output_token))
+        _, _, best = self.tried(chips, np.array([slowest]), np.array(list(self.shortlist.won)))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[best[0]], self.job.mappings)
 
     def begin(self, chips: Chip, slowest: np.ndarray) -> None:
         """A first shortlist: the mappings that are best for the first designs, the commonest last to be forgotten."""

@@ -127,7 +127,7 @@ class ScreeningSampler(BaseSampler):
         with self.lock:
             trials = study.get_trials(deepcopy=False)
             history = self.up_to_date(study, trials)
-            before = self.points() if self.points else self.scored
+            before = self.spent()
             batch, origins = self.scored_batch(history)
             fresh = history.fresh(batch.genes, history.running(trials))
             if not len(fresh):
@@ -136,18 +136,22 @@ class ScreeningSampler(BaseSampler):
             stage, family = origins[place]
             chosen = batch.take(np.array([place]))
             history.proposed[trial.number] = chosen
-            after = self.points() if self.points else self.scored
+            spent = self.spent() - before
         record = {
             "name": self.name,
             "stage": stage,
             "family": family,
             "candidates": len(batch),
-            "points": after - before,
+            "points": spent,
         }
         predicted = chosen.values[0] * history.signs
         record["predicted"] = [value if np.isfinite(value) else None for value in predicted.tolist()]
         study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, record)
         return params_of(self.space, chosen.genes[0])
+
+    def spent(self) -> int:
+        """Evaluations so far."""
+        return self.points() if self.points else self.scored
 
     def up_to_date(self, study: Study, trials: Sequence[FrozenTrial]) -> History:
         """What the study has told so far; a sampler that is given to another study begins anew."""

@@ -122,7 +122,7 @@ def planned(
     space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
 ) -> Plan:
     """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(asked, len(fields), trials) if sampler == "auto" else sampler
+    name = choose(space, asked, len(fields), trials) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
