@@ -112,7 +112,7 @@ def run_command(
     ] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try.")] = 300,
     sampler: Annotated[
-        str, typer.Option("--sampler", help="screening, gradient, tpe, nsga2, cmaes, qmc, random, gp or auto.")
+        str, typer.Option("--sampler", help="screening, gradient, tpe, nsga2, nsga3, cmaes, qmc, random, gp or auto.")
     ] = "auto",
     objective: Annotated[
         list[str] | None,

@@ -8,7 +8,7 @@ next batch: gradients do not see steps, and the corners often are better than th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -98,8 +98,11 @@ class GradientSampler(ScreeningSampler):
         seed: int | None = None,
         active: Active | None = None,
         points: Callable[[], int] | None = None,
+        reference: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(space, scorer, candidates=candidates, seed=seed, active=active, points=points)
+        super().__init__(
+            space, scorer, candidates=candidates, seed=seed, active=active, points=points, reference=reference
+        )
         self.relax = relax
         self.polished: set[bytes] = set()
         self.slopes = 0

@@ -22,7 +22,7 @@ from dse.search.scorer import SpaceScorer
 from dse.search.screening import ScreeningSampler
 from dse.search.slopes import relax_space
 
-__all__ = ["OWN", "SAMPLERS", "batch_size", "calmly", "choose", "make_sampler", "scorer_of"]
+__all__ = ["OWN", "SAMPLERS", "batch_size", "calmly", "check_name", "choose", "make_sampler", "scorer_of"]
 
 
 def tpe(seed: int) -> BaseSampler:
@@ -35,6 +35,11 @@ def tpe(seed: int) -> BaseSampler:
 def nsga2(seed: int) -> BaseSampler:
     """Non-dominated sorting genetic algorithm, for several objectives."""
     return optuna.samplers.NSGAIISampler(population_size=64, crossover_prob=0.9, swapping_prob=0.5, seed=seed)
+
+
+def nsga3(seed: int) -> BaseSampler:
+    """The same with reference points, for three objectives and more."""
+    return optuna.samplers.NSGAIIISampler(population_size=64, crossover_prob=0.9, swapping_prob=0.5, seed=seed)
 
 
 def cmaes(seed: int) -> BaseSampler:
@@ -65,6 +70,7 @@ def gp(seed: int) -> BaseSampler:
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": tpe,
     "nsga2": nsga2,
+    "nsga3": nsga3,
     "cmaes": cmaes,
     "qmc": qmc,
     "random": random,
@@ -114,7 +120,15 @@ def choose(space: Space, job: Job | Portfolio, objectives: int, trials: int) -> 
 
 def batch_size(name: str) -> int:
     """Trials asked before any of them is told: a generation for NSGA-II, few for samplers that learn from each [1]."""
-    return {"nsga2": 64, "qmc": 64, "random": 64, "gp": 4, "screening": 8, "gradient": 8}.get(name, 16)
+    return {"nsga2": 64, "nsga3": 64, "qmc": 64, "random": 64, "gp": 4, "screening": 8, "gradient": 8}.get(name, 16)
+
+
+def check_name(name: str) -> None:
+    """CatalogueError with the valid names unless a sampler has this one."""
+    if name not in (*OWN, *SAMPLERS):
+        valid = [*OWN, *SAMPLERS, "auto"]
+        close = nearest(name, valid)
+        raise CatalogueError([Problem("unknown sampler", value=repr(name), allowed=listed(valid), nearest=close)])
 
 
 def make_sampler(name: str, seed: int, objectives: int, scorer: SpaceScorer | None = None) -> BaseSampler:
@@ -122,15 +136,12 @@ def make_sampler(name: str, seed: int, objectives: int, scorer: SpaceScorer | No
 
     name: a key of SAMPLERS or OWN; seed; objectives: how many [1]; scorer: for our own samplers.
     """
+    check_name(name)
     if name in OWN:
         if scorer is None:
             way_out = "use tpe, nsga2 or auto"
             raise CatalogueError([Problem(f"{name} takes a single job", value="a portfolio", way_out=way_out)])
         return OWN[name](scorer, seed)
-    if name not in SAMPLERS:
-        valid = [*OWN, *SAMPLERS, "auto"]
-        close = nearest(name, valid)
-        raise CatalogueError([Problem("unknown sampler", value=repr(name), allowed=listed(valid), nearest=close)])
     if name == "cmaes" and objectives > 1:
         way_out = "use nsga2 or tpe, or one objective"
         raise CatalogueError([Problem("cmaes takes one objective", value=f"{objectives} objectives", way_out=way_out)])

@@ -68,7 +68,8 @@ class ScreeningSampler(BaseSampler):
 
     space: every parameter that a trial may suggest; scorer: as in `Scorer`; candidates: designs in a batch, a power of
     two; seed: the same seed, scorer and trials give the same proposals; active: which conditional parameters are free,
-    None when all are; points: evaluations that the scorer has made so far, for the attributes of the trials.
+    None when all are; points: evaluations that the scorer has made so far, for the attributes of the trials; reference:
+    values that designs must beat in every objective to count, None for somewhat worse than anything seen.
     """
 
     name = "screening"
@@ -82,7 +83,9 @@ class ScreeningSampler(BaseSampler):
         seed: int | None = None,
         active: Active | None = None,
         points: Callable[[], int] | None = None,
+        reference: Sequence[float] | None = None,
     ) -> None:
+        self.reference = reference
         self.space: SearchSpace = dict(space)
         self.scorer = scorer
         self.candidates = candidates
@@ -225,7 +228,7 @@ class ScreeningSampler(BaseSampler):
     def advance(self, number: int, batch: Scored) -> None:
         """Choose the next parents of a family; one that has long gained nothing, and is not the best, begins anew."""
         family = self.families[number]
-        chosen = batch.take(next_parents(batch))
+        chosen = batch.take(self.next_parents(batch))
         gained = family.parents is None or ahead(chosen, family.parents)
         family.stalled = 0 if gained else family.stalled + 1
         family.parents = chosen
@@ -255,18 +258,26 @@ class ScreeningSampler(BaseSampler):
         if feasible.any():
             told = some.values[:0] if known is None else known.values[known.excess <= 0.0]
             front = told[undominated(told)]
-            reference = reference_of(np.concatenate([front, some.values[feasible]]))
-            added[feasible] = gains(some.values[feasible], front, reference)
+            values = some.values[feasible]
+            added[feasible] = gains(values, front, self.reference_for(values, front))
         return np.lexsort((np.where(feasible, -some.values[:, 0], some.excess), -added, ~feasible))
 
+    def next_parents(self, batch: Scored) -> np.ndarray:
+        """Places of the best designs of a batch, or of those that together span its front best."""
+        feasible = np.flatnonzero(batch.excess <= 0.0)
+        if batch.values.shape[1] == 1 or not len(feasible):
+            return better_first(batch.values[:, 0], batch.excess)[:PARENTS]
+        values = batch.values[feasible]
+        front = feasible[undominated(values)]
+        return front[spanning(batch.values[front], self.reference_for(values, values[:0]), SPANNING)]
 
-def next_parents(batch: Scored) -> np.ndarray:
-    """Places of the best designs of a batch, or of those that together span its front best."""
-    feasible = np.flatnonzero(batch.excess <= 0.0)
-    if batch.values.shape[1] == 1 or not len(feasible):
-        return better_first(batch.values[:, 0], batch.excess)[:PARENTS]
-    front = feasible[undominated(batch.values[feasible])]
-    return front[spanning(batch.values[front], reference_of(batch.values[feasible]), SPANNING)]
+    def reference_for(self, values: np.ndarray, front: np.ndarray) -> np.ndarray:
+        """The point over which hypervolume counts: the given one once any of the values beats it."""
+        if self.reference is not None and self.history is not None:
+            given = np.asarray(self.reference, np.float64) * self.history.signs
+            if (values > given).all(axis=1).any():
+                return given
+        return reference_of(np.concatenate([front, values]))
 
 
 def ahead(new: Scored, old: Scored) -> bool:
