@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dse.catalogue import Catalogue
     from dse.search.contest import Course, Problem
 
-__all__ = ["search_command"]
+__all__ = ["search_command", "write"]
 
 SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsga2", "nsga3", "screening", "gradient")
 
@@ -47,7 +47,7 @@ def search_command(
     import optuna
 
     from dse.catalogue import open_catalogue
-    from dse.search.contest import courses_in
+    from dse.search.contest import courses_in, pack
     from dse.search.standing import optima_in, standings, summary_of
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -56,7 +56,8 @@ def search_command(
     add_optima(output / "optima.csv", sweep or [])
     run_missing(problems, sampler or list(SAMPLERS), (seeds, trials, most_seconds), output / "courses.jsonl")
     courses = courses_in(output / "courses.jsonl")
-    files = write(found, output, courses)
+    pack(courses, output / "courses.parquet")
+    files = write(found, output, courses, output / "optima.csv")
     if as_json:
         from dse.reporting.summary import finite
         from dse.search.protocol import SPACE
@@ -69,7 +70,7 @@ def search_command(
         say(f"file: {file}")
 
 
-def write(catalogue: Catalogue, output: Path, courses: Sequence[Course]) -> list[Path]:
+def write(catalogue: Catalogue, output: Path, courses: Sequence[Course], optima: Path) -> list[Path]:
     """Tables and figures of what there is."""
     from dse.reporting.contest import write_contest
     from dse.search.protocol import SPACE, Protocol
@@ -77,15 +78,17 @@ def write(catalogue: Catalogue, output: Path, courses: Sequence[Course]) -> list
 
     asked = any(course.problem == SPACE for course in courses)
     reference = Protocol(catalogue).reference if asked else None
-    return write_contest(output, courses, optima_in(output / "optima.csv"), reference)
+    return write_contest(output, courses, optima_in(optima), reference)
 
 
 def problems_of(catalogue: Catalogue, spaces: list[str] | None, front: bool) -> list[Problem]:
     """What is searched, the protocol of the A100 for its space; CatalogueError for unknown spaces."""
+    from dse.catalogue import load_space
     from dse.search.contest import space_problems
     from dse.search.protocol import SPACE, Protocol
 
-    names = [catalogue.adopt("space", name) for name in spaces or sorted(catalogue.files("space"))]
+    asked = spaces or sorted(catalogue.files("space"))
+    names = list(dict.fromkeys(load_space(catalogue.adopt("space", name), catalogue).name for name in asked))
     found = space_problems(catalogue, [name for name in names if name != SPACE])
     found = [one for one in found if front or len(one.objectives) == 1]
     return [*found, *([Protocol(catalogue)] if SPACE in names else [])]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from dse.reporting.results import csv_text
 from dse.reporting.style import INK, MUTED, RULE, drawn, plain_log, png_of
@@ -84,6 +85,11 @@ def middle_course(courses: Sequence[Course], optimum: float, places: np.ndarray,
     return np.median(np.array(rows), axis=0)
 
 
+def keys_of(names: Sequence[str]) -> list[Patch]:
+    """What the colours of samplers mean."""
+    return [Patch(color=COLOURS[name], label=name) for name in names]
+
+
 def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]) -> Figure:
     """Distance to the best against trials and against seconds, a row for each space."""
     spaces = list(found)
@@ -93,14 +99,14 @@ def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]
         optimum = found[space]["optimum"].value
         for axes, what in zip(panels, ("trials", "seconds"), strict=True):
             for sampler, colour in COLOURS.items():
-                own = [course for course in courses if course.problem == space and course.sampler == sampler]
+                own = [c for c in courses if c.problem == space and c.sampler == sampler and c.values]
                 if not own:
                     continue
                 axis = [len(one.values) if what == "trials" else one.seconds[-1] for one in own]
                 first = 1.0 if what == "trials" else min(one.seconds[0] for one in own)
                 places = np.geomspace(first, max(max(axis), first * 1.01), 160)
                 gaps = middle_course(own, optimum, places, what)
-                axes.plot(places, 100.0 * gaps, color=colour, lw=1.2, label=sampler)
+                axes.plot(places, 100.0 * gaps, color=colour, lw=1.2)
             axes.axhline(1.0, color=MUTED, lw=0.6, ls=":")
             axes.set_xscale("log")
             axes.set_yscale("log")
@@ -111,7 +117,8 @@ def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]
             axes.set_xlabel(what)
         panels[0].set_ylabel("below the best [%]")
         panels[0].set_title(space, color=INK)
-    grid[0, 1].legend(loc="lower left", ncols=2)
+    seen = [name for name in COLOURS if any(course.sampler == name for course in courses)]
+    grid[0, 1].legend(handles=keys_of(seen), loc="lower left", ncols=2)
     return figure
 
 
@@ -136,8 +143,7 @@ def draw_bars(found: dict[str, dict[str, Any]], measure: str, label: str) -> Fig
     axes.grid(color=RULE, axis="y")
     axes.set_xticks(range(len(spaces)), spaces)
     axes.set_ylabel(label)
-    handles = [axes.bar(0, 0, color=COLOURS[name], label=name) for name in names]
-    axes.legend(handles=handles, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.14), fontsize=7)
+    axes.legend(handles=keys_of(names), ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.14), fontsize=7)
     axes.set_xlim(-0.5, len(spaces) - 0.5)
     return figure
 

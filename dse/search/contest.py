@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -22,7 +22,7 @@ from dse.search.samplers import batch_size, calmly, make_sampler
 from dse.search.scorer import SpaceScorer
 from dse.search.study import plan_of, run_batch
 
-__all__ = ["FRONT", "Course", "Problem", "SpaceProblem", "courses_in", "keep", "run_course", "space_problems"]
+__all__ = ["FRONT", "Course", "Problem", "SpaceProblem", "courses_in", "keep", "pack", "run_course", "space_problems"]
 
 FRONT = " (front)"
 """Behind the name of a space: the search for its front of tokens per dollar against tokens/s per user."""
@@ -60,6 +60,7 @@ class Started:
     points: Callable[[], int]
 
 
+@runtime_checkable
 class Problem(Protocol):
     """Something to be searched."""
 
@@ -150,19 +151,35 @@ def keep(file: Path, course: Course) -> None:
 
 
 def courses_in(file: Path) -> list[Course]:
-    """The courses of a file, of two with the same key the later; none where there is no file.
+    """The courses of a file of lines or of Parquet, of two with the same key the later; none where there is no file.
 
     A last line that was cut off, as when the program was killed, is left out.
     """
-    found = {course.key: course for course in readable(file)} if file.is_file() else {}
-    return list(found.values())
+    rows = (packed_rows(file) if file.suffix == ".parquet" else lines_of(file)) if file.is_file() else []
+    found = [Course(**{**row, "objectives": tuple(row["objectives"])}) for row in rows]
+    return list({course.key: course for course in found}.values())
 
 
-def readable(file: Path) -> Iterator[Course]:
+def lines_of(file: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a file."""
     for line in file.read_text(encoding="utf-8").splitlines():
         try:
-            read = json.loads(line)
+            yield json.loads(line)
         except json.JSONDecodeError:
             continue
-        yield Course(**{**read, "objectives": tuple(read["objectives"])})
+
+
+def packed_rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file that `pack` wrote."""
+    from pyarrow import parquet
+
+    return parquet.read_table(file).to_pylist()
+
+
+def pack(courses: Sequence[Course], file: Path) -> None:
+    """All courses in order as Parquet, a fraction of the size: what is committed beside a report."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [asdict(course) for course in sorted(courses, key=lambda course: course.key)]
+    parquet.write_table(pa.Table.from_pylist(rows), file, compression="zstd", use_dictionary=True)

@@ -266,7 +266,7 @@ def job_outcomes(
         limits = limits_of(best.metrics, i)
         reached = float(best.metrics.time_per_output_token[i]) / slow - 1.0
         limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
-        record = trial_record(best.metrics, best.mapping, i, limits)
+        record = trial_record(best.metrics, best.mapping, i, limits) | {"points": np.size(job.mappings.batch)}
         outcomes.append(Outcome(limits, objective_values(best.metrics, i, plan.objectives, limits), record))
     return outcomes
 
