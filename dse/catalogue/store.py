@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from dse.catalogue.consistency import read_entry
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.catalogue.format_quality import qualities
+from dse.catalogue.format_quality import FormatQuality, qualities
 from dse.catalogue.library import Library, Shelf
 from dse.catalogue.locate import SHELVES, files_of, find, roots, same_content
 from dse.catalogue.read import Entry
@@ -79,6 +80,11 @@ class Catalogue:
         """The technologies of one sort: process, style, memory, link, topology, package or margin."""
         return self.library.shelves[what]
 
+    @cached_property
+    def quality(self) -> dict[str, FormatQuality]:
+        """Format -> what is known of its quality, read once for every library of this catalogue."""
+        return qualities(self)
+
     def gather(self) -> Library:
         """Read technology and economics."""
         faults: list[Problem] = []
@@ -93,7 +99,7 @@ class Catalogue:
         calibrations = self.files("calibration")
         calibration = self.entry("calibration", "default") if "default" in calibrations else None
         economics = self.entry("economics", "default")
-        return Library(tuple(technology), economics, self.entry, calibration, measured=lambda: qualities(self))
+        return Library(tuple(technology), economics, self.entry, calibration, measured=lambda: self.quality)
 
 
 def load_space(name: str, catalogue: Catalogue) -> Space:

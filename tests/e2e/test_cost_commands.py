@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from dse.commands.breakeven import is_space
 JOB = ("--model", "llama-3.1-8b", "--traffic", "batch", "--most-chips", "8")
 
 
+@cache
 def document(*words: str) -> Any:
+    """What a command prints, worked out once for all tests."""
     result = run(*words, "--json")
     assert result.exit_code == 0, result.stdout + str(result.exception)
     return json.loads(result.stdout)
@@ -32,7 +35,7 @@ def refused(*words: str) -> str:
     return "\n".join(str(problem) for problem in result.exception.problems)
 
 
-@pytest.mark.parametrize("name", ["h100-sxm", "mi300x", "tpu-v7", "wse-3", "matx-one"])
+@pytest.mark.parametrize("name", ["h100-sxm", "wse-3", "matx-one"])
 def test_cost_is_exactly_four_totals_with_ranges_and_parts(name: str) -> None:
     found = document("cost", name)
     assert list(found) == ["make_usd", "buy_usd", "rent_usd_per_hour", "tco_usd_per_hour"]
