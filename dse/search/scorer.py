@@ -104,8 +104,15 @@ class SpaceScorer:
     def screened(self, chips: Chip, slowest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (designs, OBJECTIVES) and excess (designs,) under the shortlist, which is told what was best."""
         values, excess, best = self.tried(chips, slowest, self.shortlist.next())
-        self.shortlist.reward(best[excess <= 0.0])
+        self.shortlist.reward(self.by_merit(best[excess <= 0.0], values[excess <= 0.0]))
         return values, excess
+
+    def by_merit(self, places: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Mappings that were best for designs, those of the best designs last; for fronts those of most designs."""
+        if len(self.objectives) == 1:
+            return places[np.argsort(values @ self.weights, kind="stable")]
+        found, counts = np.unique(places, return_counts=True)
+        return found[np.argsort(counts, kind="stable")]
 
     def tried(
         self, chips: Chip, slowest: np.ndarray, places: np.ndarray
@@ -131,17 +138,14 @@ class SpaceScorer:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[best[0]], self.job.mappings)
 
     def begin(self, chips: Chip, slowest: np.ndarray) -> None:
-        """A first shortlist: the mappings that are best for the first designs, the commonest last to be forgotten."""
+        """A first shortlist: the mappings that are best for the first designs."""
         job, lattice = self.job, np.size(self.job.mappings.batch)
         sample = max(LEAST, min(SAMPLE // lattice, len(slowest)))
         some = jax.tree.map(lambda leaf: np.asarray(leaf)[:sample], chips)
         known = (job.transformer, job.requests, job.mappings, job.assumptions, self.weights)
         scores, places = score_designs(some, *known, slowest[:sample])
         self.points += sample * lattice
-        feasible = places[scores > 0.0] if (scores > 0.0).any() else places
-        found, counts = np.unique(feasible, return_counts=True)
-        for place in found[np.argsort(counts, kind="stable")]:
-            self.shortlist.reward(np.array([place]))
+        self.shortlist.reward(places[np.argsort(scores, kind="stable")])
 
     def learn(self, places: Int[np.ndarray, " designs"]) -> None:
         """Put mappings that were best for designs on the shortlist, by their places in the lattice."""

@@ -16,11 +16,11 @@ from dse.timing.mapping import Mapping
 
 __all__ = ["SIZE", "Shortlist"]
 
-SIZE = 32
+SIZE = 64
 """Mappings that are tried at a time, scouts among them [1]."""
-SCOUTS = 10
+SCOUTS = 32
 """Mappings of no merit yet among them [1]."""
-STRANGERS = 3
+STRANGERS = 6
 """Scouts that are drawn from the whole lattice; the others are neighbours of a mapping that was best [1]."""
 NEAR = 2
 """Steps to the farthest neighbour, from value to value in the lattice, over all fields of a mapping [1]."""
@@ -59,8 +59,12 @@ class Shortlist:
         return list(dict.fromkeys([*strangers, *self.generator.permutation(near)[:SIZE].tolist()]))
 
     def reward(self, places: Int[np.ndarray, " designs"]) -> None:
-        """Remember which mappings were best, and forget those that were not for longest."""
-        for place in np.unique(places):
-            self.won[int(place)] = self.turn
+        """Remember which mappings were best, the most important last, and forget those that were not for longest.
+
+        Of those that were best in the same turn the least important is forgotten first.
+        """
+        for place in [*dict.fromkeys(places[::-1].tolist())][::-1]:
+            self.won.pop(place, None)
+            self.won[place] = self.turn
         for place in sorted(self.won, key=lambda one: self.won[one])[: max(0, len(self.won) - (SIZE - SCOUTS))]:
             del self.won[place]
