@@ -346,6 +346,28 @@ def test_the_sentence_model_agrees_with_the_grades_and_stored_losses() -> None:
         assert float(row["cosine_loss"]) == pytest.approx(stored[row["use"]]["cosine"], rel=0.1)
 
 
+@extra
+def test_mixed_formats_lose_no_more_than_the_sum_of_their_parts() -> None:
+    """What a search takes for the loss of formats that were never measured together is a bound, and no wide one."""
+    pairs, model = sentence_pairs(), sentence_model.load_model()
+    task = task_of(model, pairs)
+    exact = embedded(model, task, Formats())
+    for mixed in (("mxfp4", "fp8-e4m3", "fp8-e4m3"), ("mxfp4", "nvfp4", "fp8-e4m3"), ("int4", "int8", "int8")):
+        run = Formats(*(quantiser_of(CATALOGUE.entry("format", name)) for name in mixed))
+        found = losses_of(exact, embedded(model, task, run))["spearman_loss"]
+        parts = [quality_of(CATALOGUE, name).loss(use) for name, use in zip(mixed, Formats._fields, strict=True)]
+        assert 0.5 * sum(parts) < found <= sum(parts), mixed
+
+
+def test_formats_measured_together_lose_hardly_more_than_their_parts() -> None:
+    """As the documentation says: one loses more, by a fifth."""
+    uses = ("weights", "activations", "kv_cache")
+    known = qualities(CATALOGUE).items()
+    over = {name: one.loss() / sum(map(one.loss, uses)) for name, one in known if one.loss() > 1e-4}
+    assert [name for name, ratio in over.items() if ratio > 1.0] == ["mx6"]
+    assert over["mx6"] < 1.25
+
+
 def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not sentence_model.installed()

@@ -25,6 +25,8 @@ from dse.catalogue.quality import LEAST_NOISE
 from dse.catalogue.store import Catalogue
 from dse.hardware.chip import Chip
 from dse.reporting.summary import reasons, slack_of
+from dse.search.bounds import quick_of
+from dse.search.grid import grid_of
 from dse.search.objective import objectives_of
 from dse.search.start_points import start_points
 from dse.search.storage import open_storage
@@ -257,3 +259,38 @@ def test_evaluate_tells_quality_and_keeps_to_it(tmp_path: Path, monkeypatch: pyt
     assert not document["feasible"]
     assert "18.8 dB against 20.0 dB" in document["reasons"][0]
     assert typed(*words, "--min-qsnr", "loud").exit_code == 1
+
+
+def test_a_sweep_leaves_out_what_breaks_the_limit_of_quality() -> None:
+    narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), in_(**everything(FOUR)))
+    excess = [
+        float(quick_of(narrow, job(Quality()).assumptions, held_to(catalogued_traffic("chat"), asked)).excess)
+        for asked in (Quality(), Quality(18.0), Quality(20.0), Quality(None, 0.001))
+    ]
+    assert max(excess[:2]) <= 0.0 < min(excess[2:])
+
+
+@pytest.mark.parametrize(
+    "words", [("sweep", "sram-vs-hbm"), ("sensitivity", "b200-sxm", "--model", "llama-3.1-8b"),
+              ("breakeven", "b200-sxm", "--model", "llama-3.1-8b")]
+)  # fmt: skip
+def test_every_command_that_judges_chips_takes_limits_of_quality(words: tuple[str, ...]) -> None:
+    result = typed(*words, "--min-qsnr", "loud")
+    assert result.exit_code == 1
+    assert "--min-qsnr: must be a level in dB, got 'loud'" in str(result.exception)
+
+
+def test_what_breaks_a_limit_of_quality_has_no_sensitivities() -> None:
+    words = ("sensitivity", "h100-sxm", "--model", "llama-3.1-8b", "--max-accuracy-loss", "1e-6", "--json")
+    document = json.loads(typed(*words).output)
+    assert not document["feasible"]
+    assert "accuracy_loss" in document["broken_limits"]
+
+
+def test_matx_searches_the_format_of_experts() -> None:
+    """Attention in 8 bits and experts in 4 is one of its designs, fewer bytes than 8 bits everywhere."""
+    space = load_space("matx", catalogue())
+    grid = grid_of(space, dict.fromkeys(space.free, 1) | {"numerics.expert_weights": 2})
+    weights = [build_chips(grid.design(one), catalogue().library).numerics for one in range(grid.designs)]
+    assert weights[0].weight == weights[1].weight
+    assert weights[0].expert_weight / weights[1].expert_weight == pytest.approx(8.0 / 4.25)

@@ -25,6 +25,7 @@ ROOMS = {
         "dse.workload.transformer",
         "dse.workload.traffic",
         "dse.numerics.parameters",
+        "dse.numerics.accumulate",
         "dse.numerics.multiply_accumulate",
     ),
     "catalogue": ("dse.catalogue",),

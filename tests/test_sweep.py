@@ -57,8 +57,9 @@ def told(result: Result) -> Any:
 
 
 def test_shipped_spaces_name_a_grid_that_can_be_swept(catalogue: Catalogue) -> None:
-    assert {entry["name"] for entry in list_entries("space", catalogue)} == set(SPACES)
-    for name in SPACES:
+    shipped = {entry["name"] for entry in list_entries("space", catalogue)}
+    assert shipped == {*SPACES, "a100-neighbours"}
+    for name in shipped:
         space = load_space(name, catalogue)
         assert set(grid_sizes(space)) == set(space.free)
         assert 10**6 < grid_of(space, grid_sizes(space)).designs <= 10**9
@@ -135,7 +136,7 @@ def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> No
     for index in range(8):
         chip = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], chips)
         true = all_mappings(chip, job.transformer, job.requests, mappings, job.assumptions)
-        quick = quick_of(chip, job.assumptions)
+        quick = quick_of(chip, job.assumptions, job.requests)
         bound = quick_bound(quick, work, job.transformer, job.requests, mappings, job.assumptions)
         roof = quick_roof(quick, needs, job.requests, job.assumptions)
         shared = quick_roof(quick, together, job.requests, job.assumptions)

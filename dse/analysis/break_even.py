@@ -116,7 +116,7 @@ def break_even(
     best = compare(catalogue, job, rivals).candidates[0]
     unable = [one.name for one in (own, best) if not one.feasible]
     if unable:
-        way_out = "see `dse evaluate` for the limit; choose a traffic with looser limits"
+        way_out = "see `dse evaluate` for the limit; choose a traffic, or formats, with looser limits"
         raise CatalogueError([Problem("cannot do the job", value=", ".join(unable), way_out=way_out)])
     chosen = {key: float(getattr(own.mapping, key)) for key in type(own.mapping).__dataclass_fields__}
     spread = evaluate_candidate(as_owner(job, catalogue, PROBE), name, title, "own", dict(mine), chip, chosen)

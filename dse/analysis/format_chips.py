@@ -16,7 +16,7 @@ from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
 from dse.search.redesign import Effort, redesign
 
-__all__ = ["USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
+__all__ = ["EXPERTS", "USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
 
 RATES = "matrix.rates."
 USES = ("numerics.weights", "numerics.activations", "numerics.kv_cache")
@@ -63,7 +63,7 @@ def bought_by(catalogue: Catalogue, name: str, formats: Sequence[str], effort: E
     job: Job = job_of(catalogue, space.model, space.traffic, space.price_basis)
     own, names = areas(formats, catalogue.library), np.array(formats)
     native = float(areas([str(space.fixed["matrix.native"])], catalogue.library)[0])
-    free = {path: value for path, value in space.free.items() if path not in USES}
+    free = {path: value for path, value in space.free.items() if path not in (*USES, EXPERTS)}
 
     def make(columns: dict[str, Column], variant: np.ndarray) -> Chip:
         chip = build_chips(in_one_format(columns, names[variant]), catalogue.library)

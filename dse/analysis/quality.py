@@ -9,14 +9,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dse.catalogue.accumulation import KEY, USUAL
 from dse.catalogue.errors import CatalogueError, Problem
+from dse.catalogue.fields import Choices
 from dse.catalogue.format_quality import USES
 from dse.catalogue.library import Library
 from dse.catalogue.quality import DISTRIBUTION, LEAST_NOISE, MEASURE
+from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
 from dse.workload.traffic import NO_LIMIT, Traffic
 
-__all__ = ["ANY_QUALITY", "Quality", "check_chip", "check_formats", "formats_of_fields", "held_to", "quality_asked"]
+__all__ = [
+    "ANY_QUALITY",
+    "Quality",
+    "check_chip",
+    "check_space",
+    "check_values",
+    "formats_of_fields",
+    "held_to",
+    "quality_asked",
+]
 
 LEVEL = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(?:dB)?\s*", re.IGNORECASE)
 
@@ -83,9 +95,43 @@ def formats_of_fields(values: Mapping[str, object]) -> list[str]:
     values: by dotted path, names or tuples of them.
     """
     named = [value for path, value in values.items() if path.startswith("numerics.") or path == "matrix.native"]
-    found = [name for value in named for name in (value if isinstance(value, tuple) else (value,))]
+    found = [name for value in named for name in each(value)]
     rates = [path.removeprefix("matrix.rates.") for path in values if path.startswith("matrix.rates.")]
     return list(dict.fromkeys(str(name) for name in (*found, *rates)))
+
+
+def each(value: object) -> tuple[object, ...]:
+    """A value, or all that a field may take."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def check_values(values: Mapping[str, object], library: Library, noise: bool, loss: bool) -> None:
+    """CatalogueError that names every format whose noise, or loss, counts and was never measured, that of sums too.
+
+    values: by dotted path, names or tuples of them. Noise of sums follows from their width; their loss does not.
+    """
+    check_formats(formats_of_fields(values), library, noise, loss)
+    sums = [library.load("format", str(name)).name for name in each(values.get(KEY, USUAL))]
+    narrow = [name for name in sums if name != USUAL]
+    if loss and narrow:
+        rule, way_out = (
+            "the loss of accuracy of sums in this format was never measured",
+            f"sum in {USUAL}, or ask for QSNR",
+        )
+        raise CatalogueError([Problem(rule, key=KEY, value=repr(name), way_out=way_out) for name in narrow])
+
+
+def check_space(space: Space, quality: Quality, library: Library, wanted: Iterable[str] = ()) -> None:
+    """CatalogueError where quality counts and a format that the space allows was never measured.
+
+    wanted: objectives beside the limits of quality, of which qsnr and accuracy_kept count.
+    """
+    noise = quality.least_qsnr is not None or "qsnr" in wanted
+    loss = quality.greatest_loss is not None or "accuracy_kept" in wanted
+    if noise or loss:
+        choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
+        rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
+        check_values({**space.fixed, **rates, **choices}, library, noise, loss)
 
 
 def check_formats(names: Iterable[str], library: Library, noise: bool, loss: bool) -> None:
@@ -109,4 +155,4 @@ def check_chip(values: Mapping[str, object], chip: Chip, quality: Quality, libra
     noise = quality.least_qsnr is not None and bool(np.isnan(chip.numerics.noise))
     loss = quality.greatest_loss is not None and bool(np.isnan(chip.numerics.accuracy_loss))
     if noise or loss:
-        check_formats(formats_of_fields(values), library, noise, loss)
+        check_values(values, library, noise, loss)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from dse import units
+from dse.catalogue.accumulation import KEY, accumulator_of
 from dse.catalogue.count import parameters
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.formats import format_faults
@@ -54,7 +56,7 @@ def checked_entry(text: str, path: Path, names: Names, kind: str = "") -> Entry:
 def faults_of(entry: Entry, names: Names) -> list[Problem]:
     """Every fault of an entry, or of what is sound in a draft, that its schema alone cannot see."""
     if entry.kind in ("chip", "space"):
-        faults = [*name_faults(entry, names), *part_faults(entry)]
+        faults = [*name_faults(entry, names), *part_faults(entry), *sum_faults(entry, names)]
         return [*faults, *(chip_faults(entry, names) if entry.kind == "chip" else space_faults(entry, names))]
     if entry.kind == "transformer":
         return list(transformer_faults(entry))
@@ -102,6 +104,17 @@ def part_faults(entry: Entry) -> Iterator[Problem]:
             for key in needed:
                 if not entry.stated(f"{part}.{key}"):
                     yield Problem("missing", str(entry.path), f"{part}.{key}", way_out="or kind = 'none'")
+
+
+def sum_faults(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Formats in which products cannot be added up; one that is no format at all is a fault of names."""
+    for value in possible(entry, KEY):
+        with suppress(CatalogueError):
+            found = names.entry("format", str(value))
+            try:
+                accumulator_of(found)
+            except CatalogueError as error:
+                yield from [replace(problem, file=str(entry.path)) for problem in error.problems]
 
 
 def chip_faults(entry: Entry, names: Names) -> Iterator[Problem]:

@@ -31,6 +31,10 @@ class Names(Protocol):
         """The technologies of one sort."""
         ...
 
+    def entry(self, kind: str, name: str) -> Entry:
+        """A checked entry by name or alias."""
+        ...
+
 
 def place_of(what: str, name: str, names: Names) -> Path | int:
     """The file or the row of a technology table that a name stands for; CatalogueError when it stands for none."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from dse.catalogue.accumulation import accumulation_of
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Value
 from dse.catalogue.library import Column, Library, Names, Numbers, Shelf, codes_of
@@ -110,19 +111,30 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
     stored = {use: formats.rows_of(as_names(value)) for use, value in asked.items()}
     used = stored | {"activations": rows[chosen]}
     byte = formats.columns["bits"] / 8.0
+    sums = accumulation_of(columns, formats.names, library)
+    energy = formats.columns["mac_energy_ratio"][used["activations"]]
+    loss = accuracy_loss(formats.columns, used)
     numerics = Numerics(
         weight=byte[used["weights"]],
         expert_weight=byte[used["expert_weights"]],
         state=byte[used["kv_cache"]],
         activation=byte[used["activations"]],
         rate=rate,
-        mac_energy_ratio=formats.columns["mac_energy_ratio"][used["activations"]],
-        noise=noise(formats.columns, used),
-        accuracy_loss=accuracy_loss(formats.columns, used),
+        mac_energy_ratio=energy * of_each(sums.energy, used["activations"]),
+        noise=np.maximum(noise(formats.columns, used), sums.noise),
+        accuracy_loss=np.where(sums.noise > 0.0, np.nan, loss),
     )
-    return Arithmetic(
-        numerics, area_ratio(table, rows, formats, float(library.silicon["shared_format_overhead"].value))
-    )
+    overhead = float(library.silicon["shared_format_overhead"].value)
+    return Arithmetic(numerics, area_ratio(table, rows, formats, sums.area, overhead))
+
+
+def of_each(
+    table: Float[np.ndarray, " formats *sums"], rows: Int[np.ndarray, "*designs"] | np.integer | int
+) -> Numbers:
+    """The entry of each design's format in a table of formats and designs; rows, sums: of each design or of all."""
+    if table.ndim == 1 or not np.ndim(rows):
+        return table[rows]
+    return np.take_along_axis(table, np.asarray(rows)[None], axis=0)[0]
 
 
 def compute_format(
@@ -182,14 +194,23 @@ def rank(want: str, have: str, formats: Shelf, library: Library) -> float:
 
 
 def area_ratio(
-    table: Float[np.ndarray, " formats *designs"], rows: Int[np.ndarray, " formats"], formats: Shelf, overhead: float
+    table: Float[np.ndarray, " formats *designs"],
+    rows: Int[np.ndarray, " formats"],
+    formats: Shelf,
+    sums: Float[np.ndarray, " shelf *sums"],
+    overhead: float,
 ) -> Numbers:
     """Silicon of a cell over that of a bf16 cell [1].
 
-    The most demanding native format sets it, rate times its own area; each further width adds the overhead [1].
+    The most demanding native format sets it, rate times its own area; each further width adds the overhead [1]. sums:
+    what those of each format change.
     """
-    shape = (-1, *[1] * (table.ndim - 1))
-    largest = (table * formats.columns["mac_area_ratio"][rows].reshape(shape)).max(axis=0)
+    deep = max(table.ndim, sums.ndim)
+    ratios = formats.columns["mac_area_ratio"][rows]
+    own, rates, changed = (
+        one.reshape(len(rows), *[1] * (deep - one.ndim), *one.shape[1:]) for one in (ratios, table, sums[rows])
+    )
+    largest = (rates * own * changed).max(axis=0)
     bits = formats.columns["bits"][rows]
     widths = sum((table[bits == width] > 0).any(axis=0).astype(float) for width in np.unique(bits))
     return largest * (1.0 + overhead * (widths - 1.0))

@@ -48,8 +48,11 @@ def accuracy_loss(columns: Columns, rows: Rows) -> Column:
     """How far the rank correlation of the sentence model falls in the formats of a design [1].
 
     Measured with all operands in the format where all of them have one; else the sum of the losses measured with the
-    weights alone, the activations alone and the cache alone in theirs. Of weights and weights of experts, neither of
-    which the sentence model tells apart, the format that loses more counts for all.
+    weights alone, the activations alone and the cache alone in theirs: errors of independent operands add up in power,
+    and losses grow no faster than that, so that the sum is a bound but for chance (of all formats measured both ways
+    one loses more than the sum of its parts, by a fifth). Of weights and weights of experts, neither of which the
+    sentence model tells apart, the format that loses more counts for all. NaN with sums in anything but fp32, which
+    the model was never measured with.
     """
     weights = np.maximum(*(columns["loss.weights"][rows[use]] for use in ("weights", "expert_weights")))
     apart = weights + columns["loss.activations"][rows["activations"]] + columns["loss.kv_cache"][rows["kv_cache"]]

@@ -39,6 +39,7 @@ class MatrixTable(Table):
     """Matrix arithmetic; rates: every natively multiplied format over the native one; peaks: of the native one.
 
     measured_peak: of the best product of any shape, on the vendor's own kernels.
+    accumulation: the floating-point format in which products are added up, fp32 when absent.
     spare_units: on the dies beside those that are sold; units_per_core: fed by one scheduler.
     """
 
@@ -49,6 +50,7 @@ class MatrixTable(Table):
     clock: Annotated[Figure, Spec("1/s", high=1e11, above=True, cited=True)]
     native: FormatName
     rates: dict[str, Annotated[Figure, Spec(high=64)]]
+    accumulation: FormatName | None = None
     published_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
     measured_peak: Annotated[Figure, Spec("FLOP/s", high=1e20, above=True, cited=True)] | None = None
     spare_units: CitedCountOrZero | None = None

@@ -75,8 +75,9 @@ Bounds = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(ascending
 
 
 class SearchTable(Table):
-    """How hard a space is searched: random designs at the start, rounds, children of all variants in a round [1]."""
+    """How hard a space is searched: evolutions that start apart, random designs and rounds of each, children [1]."""
 
+    islands: Annotated[int, Field(ge=1, le=100)]
     designs: Annotated[int, Field(ge=8, le=10_000)]
     rounds: Annotated[int, Field(ge=0, le=10_000)]
     children: Annotated[int, Field(ge=1, le=10_000)]

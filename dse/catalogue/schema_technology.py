@@ -270,6 +270,7 @@ class GatesTable(Table):
     widest_fixed: Positive
     guard: Ratio
     alignment: Ratio
+    terms: Positive
 
 
 class TechnologyDocument(Document):

@@ -14,6 +14,8 @@ from dse.commands.options import (
     CatalogueOption,
     ChipsLimit,
     JsonOption,
+    LeastQsnrOption,
+    LossOption,
     ModelOption,
     PriceBasisOption,
     TrafficOption,
@@ -37,6 +39,8 @@ def breakeven_command(
     ] = "all",
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try in a space.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the search in a space.")] = 0,
     most_chips: ChipsLimit = 1024,
@@ -51,20 +55,15 @@ def breakeven_command(
     """
     from dse.analysis.break_even import as_owner, break_even
     from dse.analysis.comparison import job_of
-    from dse.analysis.shipped import on_the_market
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import open_catalogue
     from dse.reporting.break_even import break_even_json, break_even_lines
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer)
-    rivals = (
-        [entry.name for entry in on_the_market(found)]
-        if against == "all"
-        else [found.adopt("chip", one.strip()) for one in against.split(",")]
-    )
-    for rival in rivals:
-        found.entry("chip", rival)
+    quality = quality_asked(min_qsnr, max_loss)
+    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer, quality=quality)
+    rivals = rivals_of(found, against)
     name = found.adopt(kind_of(design), design)
     if is_space(found, name):
         from dse.catalogue import load_space
@@ -85,6 +84,15 @@ def breakeven_command(
         return
     for line in break_even_lines(result, job):
         say(line)
+
+
+def rivals_of(catalogue: Catalogue, against: str) -> list[str]:
+    """The chips that are named, or all that ship; CatalogueError for one that cannot be used."""
+    from dse.analysis.shipped import on_the_market
+
+    if against == "all":
+        return [entry.name for entry in on_the_market(catalogue)]
+    return [catalogue.entry("chip", catalogue.adopt("chip", one.strip())).name for one in against.split(",")]
 
 
 def kind_of(design: str) -> str:

@@ -79,11 +79,23 @@ def measure_command(
 
 
 def quantisers_of(catalogue: Catalogue, names: list[str] | None) -> dict[str, Quantiser]:
-    """The quantisers of formats by name; CatalogueError for one that is unknown, naming the valid ones."""
+    """The quantisers of formats by name; CatalogueError for unknown ones, and for blocks that cannot be measured."""
+    from dse.analysis.format_noise import COLUMNS
+    from dse.catalogue import CatalogueError, Problem
     from dse.catalogue.formats import quantiser_of
 
     entries = [catalogue.entry("format", name) for name in names or catalogue.files("format")]
-    return {entry.name: quantiser_of(entry) for entry in entries}
+    found = {entry.name: (quantiser_of(entry), str(entry.path)) for entry in entries}
+    rule, way_out = f"does not divide the {COLUMNS:,} channels that it is measured on", "take a power of two"
+    blocks = {name: one.scaling.block for name, (one, _) in found.items() if one.scaling is not None}
+    faults = [
+        Problem(rule, found[name][1], "quantiser.block", str(block), way_out=f"{way_out}, at most {COLUMNS:,}")
+        for name, block in blocks.items()
+        if block > 0 and COLUMNS % block
+    ]
+    if faults:
+        raise CatalogueError(faults)
+    return {name: quantiser for name, (quantiser, _) in found.items()}
 
 
 def tell(name: str) -> None:

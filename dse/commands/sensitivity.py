@@ -12,6 +12,8 @@ from dse.commands.options import (
     CatalogueOption,
     ChipsLimit,
     JsonOption,
+    LeastQsnrOption,
+    LossOption,
     ModelOption,
     PriceBasisOption,
     TrafficOption,
@@ -39,6 +41,8 @@ def sensitivity_command(
     price_basis: PriceBasisOption = "tco",
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report with figures.")] = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
@@ -46,17 +50,21 @@ def sensitivity_command(
 ) -> None:
     """What a chip's tokens per dollar hang on: marginal values, ranges of all constants, points where a rival wins."""
     from dse.analysis.comparison import job_of
+    from dse.analysis.quality import check_chip, quality_asked
     from dse.analysis.sensitivity import sensitivity
     from dse.catalogue import open_catalogue
+    from dse.catalogue.build import build_chips
     from dse.reporting.sensitivity import write_sensitivity
     from dse.reporting.sensitivity_data import sensitivity_json
     from dse.reporting.sensitivity_text import sensitivity_text
 
     found = open_catalogue(catalogue)
     model, traffic = found.adopt("transformer", model), found.adopt("traffic", traffic)
-    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", most_chips, buyer, volume)
+    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
+    job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", *limits)
     entry = found.entry("chip", found.adopt("chip", chip))
     rivals = [found.adopt("chip", name) for name in against or []]
+    check_chip(entry.values, build_chips(entry.values, found.library), job.quality, found.library)
     broken = broken_by(entry, job)
     if broken:
         tell_infeasible(entry, job, broken, as_json)

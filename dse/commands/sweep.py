@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands.options import BuyerOption, CatalogueOption, ChipsLimit, JsonOption, VolumeOption, print_json, say
+from dse.commands.options import (
+    BuyerOption,
+    CatalogueOption,
+    ChipsLimit,
+    JsonOption,
+    LeastQsnrOption,
+    LossOption,
+    VolumeOption,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
@@ -44,17 +54,20 @@ def sweep_command(
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
+    min_qsnr: LeastQsnrOption = None,
+    max_loss: LossOption = None,
     most_chips: ChipsLimit = 1024,
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
     from dse.analysis.comparison import job_of
+    from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
     from dse.search.grid import grid_of, grid_sizes
     from dse.search.objective import metric_of
     from dse.search.sweep import prepare
-    from dse.search.sweep_run import Plan, document_of, result_of
+    from dse.search.sweep_run import Plan
     from dse.search.sweep_store import SweepStore, forget, identity_of
 
     found = open_catalogue(catalogue)
@@ -62,22 +75,31 @@ def sweep_command(
     asked = metric_of(objective or box.objective)
     points = grid_of(box, grid_sizes(box, grid or ()))
     basis = price_basis or box.price_basis
-    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, most_chips, buyer, volume)
+    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
+    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, *limits)
     part, parts = shard_of(shard)
     plan = Plan(min(limit or points.designs, points.designs), part, parts)
     sweep = prepare(points, job, prune, front)
     folder = Path("results/sweeps") / (name or box.name)
     if restart:
         forget(folder)
-    store = SweepStore(folder, identity_of(sweep))
-    state = run_shown(sweep, plan, store, asked, as_json)
-    result = result_of(sweep, state.points)
-    document = document_of(sweep, state, result, asked)
-    document |= kept((sweep, plan, store), result, asked, (found, catalogue))
+    run = sweep, plan, SweepStore(folder, identity_of(sweep))
+    document = document_run(run, asked, (found, catalogue), as_json)
     if as_json:
         print_json(document)
         return
     tell(document, asked)
+
+
+def document_run(
+    run: tuple[Sweep, Plan, SweepStore], objective: str, places: tuple[Catalogue, Path | None], silent: bool
+) -> dict[str, Any]:
+    """Run a sweep and write what it found; the document that tells it."""
+    from dse.search.sweep_run import document_of, result_of
+
+    state = run_shown(*run, objective, silent)
+    result = result_of(run[0], state.points)
+    return document_of(run[0], state, result, objective) | kept(run, result, objective, places)
 
 
 def shard_of(text: str) -> tuple[int, int]:

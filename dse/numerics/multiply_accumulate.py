@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from dse.numerics.parameters import (
     ROW,
@@ -20,7 +21,7 @@ from dse.numerics.parameters import (
     float_of,
 )
 
-__all__ = ["Gates", "Sums", "cost_over_bf16", "multiply_accumulate"]
+__all__ = ["Gates", "Sums", "cost_over_bf16", "multiply_accumulate", "summed_in"]
 
 BF16 = Quantiser(Float(8, 7, specials="ieee", overflow="infinity"))
 POSIT_REGIME = 2
@@ -52,13 +53,24 @@ class Sums:
     """How products are added up.
 
     float_bits: of a floating-point sum; widest_fixed: operands of more bits add up in floating point; guard: bits of a
-    fixed-point sum beyond its products; alignment: most places that a product is shifted before it is cut off [bits].
+    fixed-point sum beyond its products; alignment: most places that a product is shifted before it is cut off [bits];
+    terms: products of one sum [1].
     """
 
     float_bits: float
     widest_fixed: float
     guard: float
     alignment: float
+    terms: float
+
+
+def summed_in(sums: Sums, element: Float) -> Sums:
+    """The same with floating-point sums in another format.
+
+    What a fixed-point sum keeps of a product is cut off below the last place of the format that the sum ends in: 24
+    bits in fp32, 11 in fp16. Sums of integers are exact and stay as wide as they are.
+    """
+    return replace(sums, float_bits=element.stored_bits, alignment=min(sums.alignment, element.mantissa + 1.0))
 
 
 def significand(element: Element) -> float:
@@ -147,6 +159,7 @@ def scale_cost(quantiser: Quantiser, gates: Gates, sums: Sums) -> float:
     return (gates.adder * scale.stored_bits + times + gates.float_adder * sums.float_bits) / scaling.block
 
 
+@cache
 def multiply_accumulate(one: Quantiser, other: Quantiser, gates: Gates, sums: Sums) -> float:
     """Cost of a multiplication of two values and of its addition to a sum [unit of the gates].
 
@@ -168,6 +181,12 @@ def multiply_accumulate(one: Quantiser, other: Quantiser, gates: Gates, sums: Su
     )
 
 
-def cost_over_bf16(one: Quantiser, other: Quantiser, gates: Gates, sums: Sums) -> float:
-    """Cost of a multiply-accumulate over that of one in bf16 with a float32 sum, on the same node [1]."""
-    return multiply_accumulate(one, other, gates, sums) / multiply_accumulate(BF16, BF16, gates, sums)
+def cost_over_bf16(
+    one: Quantiser, other: Quantiser, gates: Gates, sums: Sums, accumulator: Float | None = None
+) -> float:
+    """Cost of a multiply-accumulate over that of one in bf16 with a float32 sum, on the same node [1].
+
+    accumulator: the format of its sums, float32 where there is none.
+    """
+    own = sums if accumulator is None else summed_in(sums, accumulator)
+    return multiply_accumulate(one, other, gates, own) / multiply_accumulate(BF16, BF16, gates, sums)

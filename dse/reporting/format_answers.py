@@ -145,22 +145,24 @@ def width_sentences(answers: Answers, plan: FormatsTable) -> list[str]:
     first = plan.weights.activations[0]
     names = [name.removeprefix("gain.") for name in answers if name.startswith("gain.")]
     plain = [name for name in names if name.endswith(f".{first}") and name != f"{first}.{first}"]
-    best = max((name for name in names if answers[f"loss.{name}"] <= plan.largest_loss), key=gain_in(answers))
-    top = max(names, key=gain_in(answers))
+    good = [name for name in names if answers[f"loss.{name}"] <= plan.largest_loss]
     base = f"{first}.{first}"
+    best, top = (max(some, key=gain_in(answers), default="") for some in (good, names))
+    narrow = max((name for name in good if name.endswith(f".{first}")), key=gain_in(answers), default=base)
     steps = spoken([f"{answers[f'gain.{name}']:.2f} at {answers[f'bits.{name}']:g} bits" for name in plain])
-    busy = {word: f"{PERCENT * answers[f'busy_{key}.{best}']:.0f} %" for key, word in BUSY.items()}
+    busy = {word: f"{PERCENT * answers[f'busy_{key}.{narrow}']:.0f} %" for key, word in BUSY.items()}
     others = spoken([f"{word} {share}" for word, share in busy.items() if word != BUSY["memory"]])
-    memory, wide, chosen = busy[BUSY["memory"]], answers[f"bits.{base}"], answers[f"bits.{best}"]
+    memory, wide, chosen = busy[BUSY["memory"]], answers[f"bits.{base}"], answers[f"bits.{narrow}"]
     why = (
         f"On the best {plan.weights.space} chip for each width of the weights, activations in {first}, tokens per "
         f"dollar over those at {wide:g} bits are {steps}: narrower weights relieve nothing but memory, which at "
         f"{chosen:g} bits is busy for {memory} of a decode step ({others}), and shrink the deployment from "
-        f"{answers[f'chips.{base}']:,.0f} to {answers[f'chips.{best}']:,.0f} chips."
+        f"{answers[f'chips.{base}']:,.0f} to {answers[f'chips.{narrow}']:,.0f} chips."
     )
     where = (
         f"Held to a loss of {PERCENT * plan.largest_loss:g} % of the sentence model the optimum is "
-        f"{pair_text(answers, best)}; without a limit it would be {pair_text(answers, top)}."
+        f"{pair_text(answers, best) if best else 'none of these'}; without a limit it would be "
+        f"{pair_text(answers, top)}."
     )
     return [why, where]
 

@@ -117,7 +117,9 @@ CAPTIONS = {
         "of the format as fit; all else is designed anew for each format. {designs} designs are tried in each "
         "space. The best found, not the proven best: differences of some per cent mean nothing. Right: bits, and "
         "loss of the sentence model with all operands in the format; what is bought at a great loss cannot be "
-        "used."
+        "used. Ternary and binary chips, too, keep activations and cache in that format, not the weights alone: their "
+        "rows show what bytes and silicon are worth, and no chip that runs a model. Weights alone are in the figure of "
+        "widths."
     ),
     "region": (
         "Where a logarithmic chip earns more tokens per dollar than an fp8 or an mxfp4 chip: all have the node, "
@@ -129,9 +131,9 @@ CAPTIONS = {
     ),
     "weights": (
         "The best chip of the space {space} found for each format of the weights ({designs} designs in all), "
-        "cache as in the space; products are taken in the wider format of the two. Right: loss with weights and "
-        "activations in these formats; where they differ, the larger of both alone, which is the least that it "
-        "can be."
+        "cache as in the space; products are taken in the wider format of the two. Right: loss with weights, "
+        "activations and cache in these formats: measured together where they share one, else the sum of what each "
+        "loses alone, as in a search."
     ),
 }
 """Captions of the figures by name; words in braces are those of the recipe."""

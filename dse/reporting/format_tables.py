@@ -12,12 +12,11 @@ import numpy as np
 from dse.analysis.format_chips import Bought
 from dse.analysis.logarithmic import Logarithm, Region
 from dse.analysis.weight_width import Widths
-from dse.catalogue.format_quality import FormatQuality
 from dse.reporting.breakdown import resource_shares
 from dse.reporting.formats import FormatRow
 from dse.reporting.summary import binds
 
-__all__ = ["FREE", "Row", "logarithm_rows", "pair_loss", "quality_rows", "region_rows", "token_rows", "width_rows"]
+__all__ = ["FREE", "Row", "logarithm_rows", "quality_rows", "region_rows", "token_rows", "width_rows"]
 
 Row = dict[str, Any]
 FREE = "free"
@@ -139,13 +138,6 @@ def logarithm_rows(found: Iterable[Logarithm]) -> list[Row]:
     ]
 
 
-def pair_loss(weights: str, activations: str, known: Mapping[str, FormatQuality]) -> float:
-    """Loss of the sentence model with two formats: of both where they are one, else the larger of each alone [1]."""
-    if weights == activations:
-        return known[weights].loss()
-    return max(known[weights].loss("weights"), known[activations].loss("activations"))
-
-
 def width_rows(found: Widths, formats: Mapping[str, FormatRow]) -> list[Row]:
     """weights.csv: the best design of the space with each format of the weights, and where its decode step goes."""
     made, qualities = [], {name: row.quality for name, row in formats.items()}
@@ -160,7 +152,7 @@ def width_rows(found: Widths, formats: Mapping[str, FormatRow]) -> list[Row]:
                 "activations": activations,
                 "bits": formats[weights].bits,
                 DOLLAR: number(metrics.tokens_per_dollar) if metrics.worst_limit <= 0.0 else None,
-                "loss": number(pair_loss(weights, activations, qualities)),
+                "loss": number(metrics.accuracy_loss),
                 "loss_weights": number(qualities[weights].loss("weights")),
                 "qsnr_db": number(qualities[weights].gaussian),
                 "chips": number(metrics.chips),

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Assumptions, Serving
 from dse.economics import hourly_rate, ownership, plug_power
-from dse.evaluate import Hardware, chip_limits, handover, hardware_of, layout_excess
+from dse.evaluate import Hardware, chip_limits, handover, hardware_of, layout_excess, quality_limits
 from dse.hardware.chip import Chip, Numerics
 from dse.hardware.throttle import Envelope, cooled, envelope_of
 from dse.hardware.voltage import at_voltage
@@ -112,8 +112,8 @@ class Quick:
 
 
 @jax.jit
-def quick_of(chip: Chip, assumptions: Assumptions) -> Quick:
-    """Hardware, limits and money of chips, once a design."""
+def quick_of(chip: Chip, assumptions: Assumptions, traffic: Traffic) -> Quick:
+    """Hardware, limits (of the quality of formats too, as the traffic asks) and money of chips, once a design."""
     hardware, economics = hardware_of(chip, assumptions), assumptions.economics
     running = at_voltage(cooled(chip, hardware.dies), assumptions.silicon)
 
@@ -123,7 +123,7 @@ def quick_of(chip: Chip, assumptions: Assumptions) -> Quick:
 
     idle = cost(0.0)
     electricity = (cost(PROBE) - idle) / PROBE
-    limits = list(chip_limits(running, hardware).values())
+    limits = list((chip_limits(running, hardware) | quality_limits(running, traffic)).values())
     worst = limits[0]
     for limit in limits[1:]:
         worst = jnp.maximum(worst, limit)

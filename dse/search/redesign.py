@@ -2,12 +2,13 @@
 
 A variant holds something of a space fixed in its own way, such as the number format. Variants that search apart differ
 by the luck of their searches; here all share the random designs at the start, pass good designs on to each other, and
-at the end each tries the best design of every other.
+at the end each tries the best design of every other. Spaces have more than one peak (few chips with weights in DRAM,
+many with all in SRAM), and an evolution soon has the children of one: several start apart and are then joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import jax
@@ -45,8 +46,13 @@ CHECKED, BETWEEN = 1, 3
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard is searched: random designs at the start, rounds, children of all variants in a round, seed [1]."""
+    """How hard is searched [1].
 
+    islands: evolutions that start apart, and are joined for as many rounds again where there are several; designs:
+    random ones at the start of each; rounds: of each; children: of all variants in a round; seed: of all.
+    """
+
+    islands: int
     designs: int
     rounds: int
     children: int
@@ -104,15 +110,8 @@ class Evolution:
 def redesign(space: Space, job: Job, make: Maker, variants: int, effort: Effort) -> Redesigned:
     """The best design of a space for each of so many variants; the same effort gives the same designs."""
     search = Evolution(space, job, make, variants, np.random.default_rng(effort.seed))
-    first = search.generator.random((effort.designs, len(space.free)))
-    search.score(first, np.arange(effort.designs) % variants, everywhere=True)
-    families = joined(search, None, np.broadcast_to(first, (variants, *first.shape)))
-    each = max(1, round(effort.children / variants))
-    for turn in range(effort.rounds):
-        if turn % BETWEEN == 0:
-            check(search, families)
-        families = joined(search, families, children_of(families.genes, each, search.generator))
-    check(search, families)
+    islands = [evolved(search, started(search, effort), effort) for _ in range(effort.islands)]
+    families = islands[0] if len(islands) == 1 else evolved(search, united(islands), effort)
     winners = families.genes[:, 0]
     families = joined(search, families, np.broadcast_to(winners, (variants, *winners.shape)))
     columns = decoded(space, families.genes[:, 0])
@@ -120,6 +119,38 @@ def redesign(space: Space, job: Job, make: Maker, variants: int, effort: Effort)
     known = (job.transformer, job.requests, job.assumptions)
     best = best_mapping(chips, *known, mappings=job.mappings, objective=job.objective)
     return Redesigned(columns, best, search.tried)
+
+
+def started(search: Evolution, effort: Effort) -> Families:
+    """The best of random designs, which all variants share."""
+    first = search.generator.random((effort.designs, len(search.space.free)))
+    search.score(first, np.arange(effort.designs) % search.variants, everywhere=True)
+    return joined(search, None, np.broadcast_to(first, (search.variants, *first.shape)))
+
+
+def evolved(search: Evolution, families: Families, effort: Effort) -> Families:
+    """Families after the rounds of an effort."""
+    each = max(1, round(effort.children / search.variants))
+    for turn in range(effort.rounds):
+        if turn % BETWEEN == 0:
+            check(search, families)
+        families = joined(search, families, children_of(families.genes, each, search.generator))
+    check(search, families)
+    return families
+
+
+def united(islands: Sequence[Families]) -> Families:
+    """The families of all islands as one, the best first."""
+    genes, scores = (np.concatenate([getattr(one, name) for one in islands], axis=1) for name in ("genes", "scores"))
+    return best_of(genes, scores)
+
+
+def best_of(
+    genes: Float[np.ndarray, "variants designs fields"], scores: Float[np.ndarray, "variants designs"]
+) -> Families:
+    """The best KEPT designs of each variant, the best first."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT]
+    return Families(np.take_along_axis(genes, order[:, :, None], axis=1), np.take_along_axis(scores, order, axis=1))
 
 
 def joined(
@@ -131,8 +162,7 @@ def joined(
     scores = search.score(genes.reshape(-1, fields), of).reshape(variants, designs)
     if families is not None:
         genes, scores = (np.concatenate(pair, axis=1) for pair in ((families.genes, genes), (families.scores, scores)))
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT]
-    return Families(np.take_along_axis(genes, order[:, :, None], axis=1), np.take_along_axis(scores, order, axis=1))
+    return best_of(genes, scores)
 
 
 def check(search: Evolution, families: Families) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dse.catalogue.accumulation import USUAL
 from dse.catalogue.conditions import holds
 from dse.catalogue.errors import CatalogueError
 from dse.catalogue.fields import Choices, Range, Value
@@ -88,9 +89,10 @@ def start_point(space: Space, chip: str, values: dict[str, Value]) -> StartPoint
 
 
 def with_supply(values: dict[str, Value], library: Library) -> dict[str, Value]:
-    """The values of a chip with what files leave out: the nominal supply of its node, weights of experts as all."""
+    """The values of a chip with what files leave out: nominal supply, experts as all weights, usual sums."""
     nominal = float(library.shelves["process"].gather(str(values["process.node"]))["nominal_voltage"])
-    return {"process.voltage": nominal, "numerics.expert_weights": values["numerics.weights"]} | values
+    usual: dict[str, Value] = {"process.voltage": nominal, "matrix.accumulation": USUAL}
+    return usual | {"numerics.expert_weights": values["numerics.weights"]} | values
 
 
 def start_points(space: Space, catalogue: Catalogue) -> list[StartPoint]:

@@ -19,10 +19,10 @@ from optuna.trial import FrozenTrial, Trial
 
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
-from dse.analysis.quality import Quality, check_formats, formats_of_fields
+from dse.analysis.quality import Quality, check_space
 from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
-from dse.catalogue.fields import Choices, Value
+from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
@@ -126,7 +126,7 @@ def planned(
     make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
-    check_space(space, fields, job)
+    check_space(space, job.quality, job.library, fields)
     return Plan(
         space=space.name,
         digest=digest(space, asked),
@@ -143,16 +143,6 @@ def planned(
         least_qsnr=job.quality.least_qsnr,
         greatest_loss=job.quality.greatest_loss,
     )
-
-
-def check_space(space: Space, fields: tuple[str, ...], job: Job) -> None:
-    """CatalogueError where quality counts and a format that the space allows was never measured."""
-    noise = job.quality.least_qsnr is not None or "qsnr" in fields
-    loss = job.quality.greatest_loss is not None or "accuracy_kept" in fields
-    choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
-    rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
-    if noise or loss:
-        check_formats(formats_of_fields({**space.fixed, **rates, **choices}), job.library, noise, loss)
 
 
 def fresh_name(plan: Plan, taken: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from dse.analysis.comparison import Job
+from dse.analysis.quality import check_space
 from dse.arrays import Number
 from dse.assumptions import Assumptions
 from dse.best_mapping import DESIGNS, as_type, blocks, count_of, padded
@@ -140,7 +141,8 @@ class Chunk:
 
 
 def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True) -> Sweep:
-    """A sweep of a grid for a job; arguments as in Sweep."""
+    """A sweep of a grid for a job; arguments as in Sweep. CatalogueError where quality counts that nobody measured."""
+    check_space(grid.space, job.quality, job.library)
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     serving, count = assumptions.serving, count_of(job.mappings)
     chip = as_type(build_chips(grid.design(0), job.library), np.float32)
@@ -319,7 +321,7 @@ def sound_designs(
     """The designs that keep the limits of the chip itself and that rivals do not beat, if there are any."""
     chips = sweep.chips(numbers)
     padding = padded(chips, BUILT, 0, np.float32)
-    quick = quick_of(padding, sweep.assumptions)
+    quick = quick_of(padding, sweep.assumptions, sweep.traffic)
     sound = np.asarray(quick.excess)[: len(numbers)] <= TOLERANCE
     each, places = widened(quick), np.flatnonzero(sound)
     if rivals is not None:

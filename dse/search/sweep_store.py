@@ -50,6 +50,7 @@ def identity_of(sweep: Sweep) -> dict[str, Any]:
         "price_basis": job.price_basis,
         "buyer": job.buyer,
         "volume": job.volume,
+        "quality": " ".join(job.quality.options()) or None,
         "most_chips": job.most_chips,
         "prune": sweep.prune,
         "sought": "front" if sweep.front else job.objective,

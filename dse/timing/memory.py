@@ -123,7 +123,8 @@ def residency(chip: Chip, stored: Footprint) -> Residency:
     """Lay weights and state into SRAM, main memory and far memory.
 
     Software keeps what fits in the resident part of the SRAM, weights or state first as the chip says; the rest
-    lies in main memory, and weights that do not fit there either come from far memory at every pass.
+    lies in main memory, and weights that do not fit there either come from far memory at every pass: also those beyond
+    its capacity, so that narrower weights are never slower where nothing fits (`need` above `room` tells that).
     Activations work in the SRAM that is left and spill to main memory beyond it.
     """
     sram = chip.sram
@@ -137,11 +138,12 @@ def residency(chip: Chip, stored: Footprint) -> Residency:
     behind = stored.weights + stored.state - weights_near - state_near + spill * stored.activations
     overflow = jnp.minimum(jnp.maximum(behind - room, 0.0), stored.weights - weights_near)
     far = jnp.minimum(overflow, chip.far_memory.capacity)
+    from_far = jnp.where(chip.far_memory.capacity > 0.0, overflow, 0.0)
     # Exactly nothing where there is no main memory: what rounding leaves over must not queue for it.
     present = jnp.where(chip.memory.capacity > 0.0, 1.0, 0.0)
     return Residency(
         weights_in_memory=present * (stored.weights - weights_near) / stored.weights,
-        weights_far=far / stored.weights,
+        weights_far=from_far / stored.weights,
         state_in_memory=present * (stored.state - state_near) / jnp.maximum(stored.state, 1.0),
         spill=spill,
         need=stored.total,

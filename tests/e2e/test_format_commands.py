@@ -82,7 +82,8 @@ def test_an_unknown_format_is_refused_with_the_valid_ones(elsewhere: Path) -> No
 
 
 SMALL = {
-    "rounds = 30": "rounds = 0",
+    "islands = 3": "islands = 1",
+    "rounds = 20": "rounds = 0",
     "designs = 64": "designs = 8",
     "children = 256": "children = 1",
     'spaces = ["sram-vs-hbm", "matx", "lemurian", "cerebras", "gpu"]': 'spaces = ["lemurian"]',
