@@ -10,7 +10,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.search.genes import Columns, Genes, SearchSpace, columns_of, genes_of, snapped
-from dse.search.hypervolume import undominated
+from dse.search.hypervolume import extended, undominated
 
 __all__ = ["CELLS", "Active", "History", "Scored", "better_first"]
 
@@ -96,6 +96,11 @@ class History:
         values = np.array([finished[place].values for place in told], np.float64) * self.signs
         excess = np.array([max(finished[place].constraints.values(), default=0.0) for place in told])
         new = Scored(genes[told], values, excess)
+        if self.best is not None and len(self.signs) > 1 and (self.best.excess <= 0.0).all():
+            new = new.take(np.flatnonzero(excess <= 0.0))
+            old, more = extended(self.best.values, new.values)
+            self.best = self.best.take(np.flatnonzero(old)).joined(new.take(np.flatnonzero(more)))
+            return
         every = new if self.best is None else self.best.joined(new)
         self.best = every.take(self.worth_keeping(every))
 
@@ -142,12 +147,13 @@ class History:
                 places.append(place)
         return np.array(places, np.int64)
 
-    def promised(self) -> Scored | None:
-        """What is told, and what is running at the values that were predicted for it."""
-        parts = ([] if self.best is None else [self.best]) + list(self.proposed.values())
-        if not parts:
-            return None
-        first, *others = parts
-        for other in others:
-            first = first.joined(other)
-        return first
+    def front(self) -> np.ndarray:
+        """Values of the front that is told, with those that are predicted of what is running (points, objectives)."""
+        none = np.zeros((0, len(self.signs)))
+        told = none if self.best is None or (self.best.excess > 0.0).any() else self.best.values
+        running = [one.values for one in self.proposed.values() if one.excess[0] <= 0.0]
+        if not running:
+            return told
+        new = np.concatenate(running)
+        old, more = extended(told, new)
+        return np.concatenate([told[old], new[more]])

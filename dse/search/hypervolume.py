@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Front", "gains", "hypervolume", "reference_of", "spanning", "undominated"]
+__all__ = ["Front", "extended", "gains", "hypervolume", "reference_of", "spanning", "undominated"]
 
 Front: TypeAlias = Float[np.ndarray, "_ objectives"]
 """Points of as many objectives."""
@@ -31,6 +31,21 @@ def undominated(values: Front) -> Bool[np.ndarray, " _"]:
         if kept[place]:
             kept &= (values > values[place]).any(axis=1) | (np.arange(len(values)) == place)
     return kept
+
+
+def extended(front: Front, new: Front) -> tuple[Bool[np.ndarray, " old"], Bool[np.ndarray, " more"]]:
+    """Which points of a front, and which of some new ones, make the front of both; of equal ones the older.
+
+    Work grows with the points of the front times the new ones: a long front is never compared with itself.
+
+    >>> old, more = extended(np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([[2.0, 1.5], [1.0, 2.0]]))
+    >>> old.tolist(), more.tolist()
+    ([True, False], [True, False])
+    """
+    ahead = np.greater_equal(front[None], new[:, None])
+    kept = undominated(new) & np.logical_not(np.any(np.all(ahead, axis=2), axis=1))
+    beaten = np.any(np.all(np.greater_equal(new[None, kept], front[:, None]), axis=2), axis=1)
+    return np.asarray(np.logical_not(beaten)), np.asarray(kept)
 
 
 def reference_of(values: Front) -> Float[np.ndarray, " objectives"]:

@@ -208,6 +208,8 @@ class ScreeningSampler(BaseSampler):
     def parents_of(self, number: int, family: Family, history: History) -> Genes | None:
         """The best of a family, the best first, with what is told in the first one; None at the beginning."""
         told = history.best if number == self.leader() else None
+        if told is not None and len(told) > SPANNING:
+            told = told.take(self.generator.choice(len(told), SPANNING, replace=False))
         known = [one for one in (told, family.parents) if one is not None]
         if not known:
             return None
@@ -243,9 +245,9 @@ class ScreeningSampler(BaseSampler):
 
     def choice(self, batch: Scored, places: np.ndarray, history: History) -> int:
         """The most wanted of some designs of a batch."""
-        return int(places[self.ranked(batch.take(places), history.promised())[0]])
+        return int(places[self.ranked(batch.take(places), history)[0]])
 
-    def ranked(self, some: Scored, known: Scored | None) -> np.ndarray:
+    def ranked(self, some: Scored, history: History) -> np.ndarray:
         """Order of designs, the most wanted first.
 
         Of several objectives by what they add to the front of what is known; those that add nothing by the first
@@ -253,11 +255,9 @@ class ScreeningSampler(BaseSampler):
         """
         if some.values.shape[1] == 1:
             return better_first(some.values[:, 0], some.excess)
-        feasible = some.excess <= 0.0
+        feasible, front = some.excess <= 0.0, history.front()
         added = np.zeros(len(some))
         if feasible.any():
-            told = some.values[:0] if known is None else known.values[known.excess <= 0.0]
-            front = told[undominated(told)]
             values = some.values[feasible]
             added[feasible] = gains(values, front, self.reference_for(values, front))
         return np.lexsort((np.where(feasible, -some.values[:, 0], some.excess), -added, ~feasible))
