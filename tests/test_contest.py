@@ -164,3 +164,20 @@ def test_samplers_search_what_they_can() -> None:
     assert pairs == {("gpu", "cmaes"), ("gpu", "gradient"), ("gpu (front)", "nsga3"), ("gpu (front)", "gradient")} | {
         (SPACE, "nsga3")
     }
+
+
+def test_the_committed_report_is_what_its_recipe_makes(tmp_path: Path) -> None:
+    """Tables from the searches that are committed beside it."""
+    table = getattr(catalogue().entry("report", "search").document, "samplers")  # noqa: B009
+    home = catalogue().entry("report", "search").path.parent
+    courses = courses_in(home.parent / table.courses)
+    write_contest(tmp_path, courses, optima_in(home.parent / table.optima), Protocol(catalogue()).reference)
+    for name in ("standings.csv", "protocol.csv"):
+        made, kept = (
+            list(csv.reader((folder / name).read_text().splitlines())) for folder in (tmp_path, home / "search")
+        )
+        assert [row[:2] for row in made] == [row[:2] for row in kept]
+        for one, other in zip(made[1:], kept[1:], strict=True):
+            for value, expected in zip(one[2:], other[2:], strict=True):
+                same = value == expected
+                assert same or float(value) == pytest.approx(float(expected), rel=1e-3)
