@@ -18,9 +18,11 @@ from dse.analysis.comparison import job_of
 from dse.best_mapping import OBJECTIVES
 from dse.catalogue import load_space
 from dse.catalogue.store import Catalogue
+from dse.search.plan import plan_of
 from dse.search.samplers import batch_size, calmly, make_sampler
 from dse.search.scorer import SpaceScorer
-from dse.search.study import plan_of, run_batch
+from dse.search.space import distributions, suggest
+from dse.search.study import evaluation
 
 __all__ = ["FRONT", "Course", "Problem", "SpaceProblem", "courses_in", "keep", "pack", "run_course", "space_problems"]
 
@@ -104,10 +106,16 @@ class SpaceProblem:
         plan = plan_of(space, job, self.objectives, sampler, seed, 1)
         scorer = SpaceScorer(space, job, plan.objectives)
         study = study_of(make_sampler(sampler, seed, len(plan.objectives), scorer), len(plan.objectives))
-        lattice = len(job.mappings.batch)
+        evaluate = evaluation(space, plan, job, self.catalogue.library, scorer)
+        lattice, fields = len(job.mappings.batch), distributions(space)
 
         def batch(size: int) -> Sequence[FrozenTrial]:
-            return run_batch(study, size, space, plan, job, self.catalogue.library, scorer)
+            trials = [study.ask() for _ in range(size)]
+            outcomes = evaluate(trials, [suggest(trial, space, fields) for trial in trials])
+            for trial, outcome in zip(trials, outcomes, strict=True):
+                for name, excess in outcome.limits.items():
+                    trial.set_constraint(name, excess)
+            return [study.tell(trial, outcome.values) for trial, outcome in zip(trials, outcomes, strict=True)]
 
         return Started(study, batch, lambda: scorer.points + lattice * len(study.get_trials(deepcopy=False)))
 

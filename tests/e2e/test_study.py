@@ -40,7 +40,8 @@ def dse(*arguments: str, cwd: Path, code: int = 0) -> str:
 
 def trials_in(folder: Path, study: str) -> list[dict]:
     dse("study", "export", study, "--output", "trials.json", cwd=folder)
-    return json.loads((folder / "trials.json").read_text())
+    rows = json.loads((folder / "trials.json").read_text())["trials"]
+    return [{key: value for key, value in row.items() if key != "trial"} for row in rows]
 
 
 @pytest.fixture(scope="module")
