@@ -133,7 +133,7 @@ def beating(course: Course, reference: np.ndarray, trials: int) -> float:
 def standings(courses: Sequence[Course], proven: dict[str, tuple[float, int]]) -> dict[str, dict[str, Any]]:
     """Space -> optimum, and sampler -> how soon it was near; of searches for the optimum and for the front."""
     found: dict[str, dict[str, Any]] = {}
-    for space in dict.fromkeys(course.problem.removesuffix(FRONT) for course in courses):
+    for space in sorted({course.problem.removesuffix(FRONT) for course in courses}):
         one = [course for course in courses if course.problem == space]
         both = [course for course in courses if course.problem == space + FRONT]
         optimum, front = optimum_of(space, one, proven), best_front(both) if both else None
