@@ -103,15 +103,18 @@ class Presence:
         return not self._alone and time.monotonic() - self._looked >= self.every
 
     def recover(self) -> int:
-        """Fail and put back what dead processes left running, or failed; how many trials."""
+        """Fail and put back what dead processes left running, or failed; how many trials.
+
+        One process sees to it, the first by name of those alive: not every storage keeps two from doing it at once.
+        """
         self._looked = time.monotonic()
+        beats = beats_of(self.study)
+        if self.name != min({self.name} | (beats.keys() - self.watch.dead(beats))):
+            return 0
         fail_by_heartbeat(self.study)
-        beats, trials = beats_of(self.study), self.study.get_trials(deepcopy=False)
+        trials = self.study.get_trials(deepcopy=False)
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        recovered = fail(self.study, self.watch.orphans(beats, running))
         lost = self.watch.lost(trials)
-        if lost and self.name == min({self.name} | (beats.keys() - self.watch.dead(beats))):
-            for trial in lost:
-                put_back(self.study, trial)
-            return recovered + len(lost)
-        return recovered
+        for trial in lost:
+            put_back(self.study, trial)
+        return fail(self.study, self.watch.orphans(beats, running)) + len(lost)
