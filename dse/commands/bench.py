@@ -6,12 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
+from dse.commands.bench_search import search_command
 from dse.commands.options import MOST, CatalogueOption, JsonOption, print_json, say
 
 __all__ = ["add_to"]
 
 
+benches = typer.Typer(help="How fast is it here?")
+
+
+@benches.callback(invoke_without_command=True)
 def bench_command(
+    context: typer.Context,
     trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Trials of the study that is timed.")] = 1000,
     points: Annotated[int, typer.Option("--points", min=1, max=10**10, help="Points that are evaluated.")] = 50_000_000,
     scaling: Annotated[bool, typer.Option("--scaling/--no-scaling", help="Also 1e6 against 1e8 points.")] = False,
@@ -22,6 +28,8 @@ def bench_command(
     as_json: JsonOption = False,
 ) -> None:
     """Speed of the evaluator, of a study and of the start on this machine."""
+    if context.invoked_subcommand is not None:
+        return
     import optuna
 
     from dse.analysis.bench import bench_evaluator, bench_startup
@@ -55,4 +63,5 @@ def flat(figures: dict[str, Any]) -> dict[str, Any]:
 
 def add_to(app: Any) -> None:
     """Register the commands of this file."""
-    app.command("bench")(bench_command)
+    benches.command("search")(search_command)
+    app.add_typer(benches, name="bench")

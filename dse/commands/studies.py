@@ -111,7 +111,9 @@ def run_command(
         str | None, typer.Option("--portfolio", help="Several jobs in place of one: a name, or the path of a file.")
     ] = None,
     trials: Annotated[int, typer.Option("--trials", min=0, max=MOST, help="Designs to try; 0: only begin.")] = 300,
-    sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
+    sampler: Annotated[
+        str, typer.Option("--sampler", help="screening, gradient, tpe, nsga2, nsga3, cmaes, qmc, random, gp or auto.")
+    ] = "auto",
     objective: Annotated[
         list[str] | None,
         typer.Option(

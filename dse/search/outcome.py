@@ -18,9 +18,19 @@ from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.catalogue.write import write_chip
 from dse.search.plan import own_studies
+from dse.search.screening import ATTRIBUTE
 from dse.search.study import best_trial, design_of, plan_in, progress_of
 
-__all__ = ["Recipe", "described", "found_candidates", "found_chips", "recipe_of", "summaries", "trial_rows"]
+__all__ = [
+    "Recipe",
+    "described",
+    "evaluator_points",
+    "found_candidates",
+    "found_chips",
+    "recipe_of",
+    "summaries",
+    "trial_rows",
+]
 
 MOST_FOUND = 5
 
@@ -80,10 +90,20 @@ def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
     return rows
 
 
+def evaluator_points(study: optuna.Study) -> int:
+    """Pairs of design and mapping that were evaluated for a study, by its trials and by its sampler [1]."""
+    trials = study.get_trials(deepcopy=False)
+    records = [
+        record for trial in trials for record in (trial.user_attrs.get("result"), trial.user_attrs.get(ATTRIBUTE))
+    ]
+    return sum(record.get("points", 0) for record in records if record)
+
+
 def described(study: optuna.Study) -> dict[str, Any]:
     """Plan, state and best trial of a study."""
     state = progress_of(study)
     document: dict[str, Any] = {"name": study.study_name, "plan": asdict(plan_in(study)), "state": asdict(state)}
+    document["evaluator_points"] = evaluator_points(study)
     if state.feasible:
         best = best_trial(study)
         result = best.user_attrs["result"]

@@ -20,7 +20,7 @@ from dse.catalogue.space import Space
 from dse.search.described import objective_names
 from dse.search.objective import objectives_of
 from dse.search.portfolio import portfolio_metric
-from dse.search.samplers import calmly, choose, make_sampler
+from dse.search.samplers import calmly, choose, make_sampler, scorer_of
 from dse.search.storage import find_study, study_names
 
 __all__ = ["Plan", "check_unchanged", "create", "new_study", "own_studies", "plan_in", "plan_of", "portfolio_plan"]
@@ -90,8 +90,8 @@ def planned(
     space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
 ) -> Plan:
     """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields))
+    name = choose(space, asked, len(fields), trials) if sampler == "auto" else sampler
+    make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
     check_space(space, job.quality, job.library, fields)

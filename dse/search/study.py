@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import Portfolio
-from dse.best_mapping import OBJECTIVES, best_mapping
+from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
@@ -32,10 +32,12 @@ from dse.search.plan import Plan, check_unchanged, create, plan_in, plan_of, por
 from dse.search.portfolio import portfolio_outcomes
 from dse.search.presence import EVERY, Presence
 from dse.search.recovery import NOBODY, WORKER
-from dse.search.samplers import batch_size, calmly, make_sampler
+from dse.search.samplers import batch_size, calmly, make_sampler, scorer_of
+from dse.search.scorer import SpaceScorer
 from dse.search.shared import Shared, finish, lean
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
+from dse.search.target import loosest_target, rivals, target_distribution
 from dse.timing.inference import busy_shares
 
 __all__ = [
@@ -58,9 +60,6 @@ SEEDS = 2**32
 
 Evaluate = Callable[[Sequence[Trial], Sequence[Mapping[str, Value]]], list[Outcome]]
 """What trials and their designs come to."""
-
-FASTEST = 1e-3
-SLOWEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,12 @@ def told_trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def working_copy(told: Sequence[FrozenTrial], plan: Plan, salt: int = 0) -> optuna.Study:
+def working_copy(
+    told: Sequence[FrozenTrial], plan: Plan, salt: int = 0, scorer: SpaceScorer | None = None
+) -> optuna.Study:
     """Told trials as a study in memory, with the sampler; every stretch and every salt has a seed of its own."""
     working = optuna.create_study(
-        sampler=make_sampler(plan.sampler, (plan.seed + len(told) + salt) % SEEDS, len(plan.objectives)),
+        sampler=make_sampler(plan.sampler, (plan.seed + len(told) + salt) % SEEDS, len(plan.objectives), scorer),
         directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
     working.add_trials([lean(trial) for trial in told])
@@ -123,37 +124,29 @@ def enqueue(durable: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job
 
     With several objectives of the mapping they are tried under the loosest limit on the time per output token.
     """
-    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan) else {}
+    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan.objectives) else {}
     for point in starts:
         durable.enqueue_trial(point.params | target, user_attrs={START: point.record, WORKER: NOBODY})
 
 
-def rivals(plan: Plan) -> bool:
-    """Whether several objectives pull at the mapping, so that each trial needs a place of its own on their front."""
-    return sum(name in OBJECTIVES for name in plan.objectives) > 1
-
-
-def loosest_target(job: Job) -> float:
-    """The highest limit on the time per output token that a trial of several objectives may set itself [s]."""
-    return min(float(job.requests.time_per_output_token), SLOWEST)
-
-
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
-    if not rivals(plan):
+    if not rivals(plan.objectives):
         return float(job.requests.time_per_output_token)
-    slowest = loosest_target(job)
-    return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
+    among = target_distribution(job)
+    return trial.suggest_float(TARGET, among.low, among.high, log=True)
 
 
-def evaluation(space: Space, plan: Plan, job: Job | Portfolio, library: Library) -> Evaluate:
-    """What designs of a space come to, all of them in one call a job."""
+def evaluation(
+    space: Space, plan: Plan, job: Job | Portfolio, library: Library, scorer: SpaceScorer | None = None
+) -> Evaluate:
+    """What designs of a space come to, all of them in one call a job; the scorer learns which mappings were best."""
 
     def outcomes(trials: Sequence[Trial], designs: Sequence[Mapping[str, Value]]) -> list[Outcome]:
         if isinstance(job, Portfolio):
             return portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
         slowest = np.array([target_of(trial, plan, job) for trial in trials])
-        return job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job)
+        return job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job, scorer)
 
     return outcomes
 
@@ -208,7 +201,9 @@ def run_batch(
     return finished
 
 
-def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list[Outcome]:
+def job_outcomes(
+    chips: Chip, slowest: np.ndarray, plan: Plan, job: Job, scorer: SpaceScorer | None = None
+) -> list[Outcome]:
     """Designs, leaves (designs,), on one job under limits on the time per output token (designs,) [s]."""
     best = best_mapping(
         chips,
@@ -219,6 +214,8 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         objective=mapping_objective(plan.objectives),
         slowest=slowest,
     )
+    if scorer is not None:
+        scorer.learn(best.index[best.metrics.worst_limit <= 0.0])
     shares = busy_shares(best.metrics.decode)
     busy = {name: np.broadcast_to(np.asarray(share), slowest.shape) for name, share in shares.items()}
     outcomes = []
@@ -226,7 +223,7 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         limits = limits_of(best.metrics, i)
         reached = float(best.metrics.time_per_output_token[i]) / slow - 1.0
         limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
-        record = trial_record(best.metrics, best.mapping, i, limits, busy)
+        record = trial_record(best.metrics, best.mapping, i, limits, busy) | {"points": np.size(job.mappings.batch)}
         outcomes.append(Outcome(limits, objective_values(best.metrics, i, plan.objectives, limits), record))
     return outcomes
 
@@ -273,11 +270,12 @@ def run(
         durable.set_user_attr("units", units_of_fields(space))
     if starts and not durable.get_trials(deepcopy=False):
         enqueue(durable, starts, plan, job)
-    work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library))
+    scorer = scorer_of(plan.sampler, space, job, plan.objectives)
+    work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library, scorer))
     with Presence(durable, work.every) as presence:
         told = told_trials(durable)
         salt = int(hashlib.sha256(presence.name.encode()).hexdigest(), 16) if work.announce else 0
-        shared = Shared(durable, working_copy(told, plan, salt), presence.name, told)
+        shared = Shared(durable, working_copy(told, plan, salt, scorer), presence.name, told)
         state = advanced(Progress(0, 0, 0.0, -1), told)
         report(state)
         try:
