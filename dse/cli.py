@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,7 +20,11 @@ from dse.commands import (
     studies,
     sweep,
     validate,
+    workers,
 )
+
+if TYPE_CHECKING:
+    from dse.catalogue.errors import Problem
 
 __all__ = ["app", "main"]
 
@@ -38,6 +43,7 @@ sensitivity.add_to(app)
 cost.add_to(app)
 breakeven.add_to(app)
 studies.add_to(app)
+workers.add_to(app)
 sweep.add_to(app)
 reports.add_to(app)
 validate.add_to(app)
@@ -54,13 +60,26 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Exception as error:
-        from dse.catalogue.errors import CatalogueError
-
-        if not isinstance(error, CatalogueError):
+        problems = problems_of(error)
+        if not problems:
             raise
-        for problem in error.problems:
+        for problem in problems:
             sys.stderr.write(f"error: {problem}\n")
         sys.exit(1)
+
+
+def problems_of(error: Exception) -> list[Problem]:
+    """Faults of the input or of a storage in lines; none for a fault of the program."""
+    from dse.catalogue.errors import CatalogueError
+
+    if isinstance(error, CatalogueError):
+        return error.problems
+    if "optuna" not in sys.modules and not isinstance(error, OSError):
+        return []
+    from dse.search.patience import storage_problem
+
+    found = storage_problem(error)
+    return [found] if found else []
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,25 @@ from dse.analysis.comparison import job_of
 from dse.best_mapping import OBJECTIVES, QUICK_TO_COMPILE, all_mappings, best_mapping
 from dse.catalogue import Catalogue, CatalogueError, activate, list_entries, load_space
 from dse.catalogue.build import build_chips
+from dse.commands.sweep import submitted
+from dse.search.asked import Asked, sweep_of
 from dse.search.bounds import bound_of, quick_of, work_of
+from dse.search.boxes import chips_at, tables_of
+from dse.search.branch import roofs_of, sheet_over
+from dse.search.ceiling import ceiling
+from dse.search.cover import cover_of, designs_in
 from dse.search.grid import Grid, grid_of, grid_sizes
-from dse.search.roofs import grouped, least, needs_of, roof_of
-from dse.search.sweep import Sweep, chunks_of, prepare
+from dse.search.roofs import needs_of, roof_of, shape_of
+from dse.search.sheet import HIGH, Sheet, sheet_of, sheets_at
+from dse.search.sweep import prepare
 from dse.search.sweep_run import Plan, Result, State, document_of, result_of, run_sweep, sample_rows
 from dse.search.sweep_store import SweepStore, identity_of
+from dse.search.swept import Sweep
 
 SPACES = ("cerebras", "gpu", "lemurian", "matx", "sram-vs-hbm")
+LAWS = [name if name in ("gpu", "sram-vs-hbm") else pytest.param(name, marks=pytest.mark.slow) for name in SPACES]
+"""Two spaces in every run, the others, whose programs take long to compile, in the slow one."""
+
 FEW_CHIPS = 16
 """Chips of a deployment, so that lattices are small."""
 
@@ -57,8 +69,9 @@ def told(result: Result) -> Any:
 
 
 def test_shipped_spaces_name_a_grid_that_can_be_swept(catalogue: Catalogue) -> None:
-    assert {entry["name"] for entry in list_entries("space", catalogue)} == set(SPACES)
-    for name in SPACES:
+    shipped = {entry["name"] for entry in list_entries("space", catalogue)}
+    assert shipped == {*SPACES, "a100-neighbours"}
+    for name in shipped:
         space = load_space(name, catalogue)
         assert set(grid_sizes(space)) == set(space.free)
         assert 10**6 < grid_of(space, grid_sizes(space)).designs <= 10**9
@@ -99,18 +112,18 @@ def test_wrong_grids_and_shards_say_what_is_right(catalogue: Catalogue) -> None:
         grid_of(space, grid_sizes(space, ["matrix.clock=50"]))
 
 
-def test_order_visits_every_design_once_and_chunks_cover_it(catalogue: Catalogue, tmp_path: Path) -> None:
-    grid = small_grid(catalogue, "gpu")
+def test_a_cover_holds_every_design_once(catalogue: Catalogue) -> None:
+    grid = small_grid(catalogue, "gpu", 512)
     job = job_of(catalogue, "llama-3.1-70b", "chat", "tco", most_chips=1)
-    numbers = prepare(grid, job).numbers(0, grid.designs)
-    assert sorted(numbers.tolist()) == list(range(grid.designs))
-    for designs in (1, 1024, 1025, 10**6):
-        ends = list(chunks_of(designs))
-        assert ends[0][0] == 0
-        assert ends[-1][1] == designs
-        assert all(one[1] == two[0] for one, two in itertools.pairwise(ends))
-        parts = [Plan(designs, shard, 3).chunks for shard in range(3)]
-        assert sorted(chunk for part in parts for chunk in part) == ends
+    sweep = prepare(grid, job)
+    assert sorted(sweep.numbers(0, grid.designs).tolist()) == list(range(grid.designs))
+    for regions in (1, 7, 100, 10**6):
+        cover = cover_of(sweep, grid.designs, regions)
+        assert cover.count >= min(regions, grid.designs)
+        digits = np.concatenate([designs_in(*box) for box in zip(cover.first, cover.last, strict=True)])
+        assert sorted(sweep.numbers_of(digits).tolist()) == list(range(grid.designs))
+        assert cover.sizes.sum() == grid.designs
+    assert cover_of(sweep, 5).sizes.tolist() == [1] * 5
 
 
 quick_bound = jax.jit(bound_of, compiler_options=QUICK_TO_COMPILE)
@@ -119,7 +132,7 @@ quick_roof = jax.jit(roof_of, compiler_options=QUICK_TO_COMPILE)
 
 @pytest.mark.parametrize("name", SPACES)
 def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> None:
-    """Of each point the merged evaluation and the roof of its mapping; of a group the roof above all of its members."""
+    """Of each point the merged evaluation and the roof of its mapping."""
     space = load_space(name, catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=64)
     places = np.linspace(0, np.size(job.mappings.batch) - 1, 1024).astype(int)
@@ -127,18 +140,14 @@ def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> No
     serving = job.assumptions.serving
     work = work_of(job.transformer, job.requests, mappings, serving.draft_tokens)
     chips = random_chips(space, catalogue, 8, seed=3)
-    first = jax.tree.map(lambda leaf: np.asarray(leaf)[0], chips)
-    needs = needs_of(first, work, job.transformer, job.requests, mappings, serving)
-    group = grouped(needs, 16)
-    together = least(needs, group)
     seen = 0
     for index in range(8):
         chip = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], chips)
+        needs = needs_of(chip, shape_of(chip), work, job.transformer, job.requests, mappings, serving)
         true = all_mappings(chip, job.transformer, job.requests, mappings, job.assumptions)
         quick = quick_of(chip, job.assumptions, job.requests)
         bound = quick_bound(quick, work, job.transformer, job.requests, mappings, job.assumptions)
-        roof = quick_roof(quick, needs, job.requests, job.assumptions)
-        shared = quick_roof(quick, together, job.requests, job.assumptions)
+        roof = quick_roof(sheet_of(quick), needs, job.requests, job.assumptions)
         feasible = np.asarray(true.worst_limit) <= 0.0
         seen += feasible.sum()
         for objective in OBJECTIVES:
@@ -146,18 +155,63 @@ def test_bounds_are_never_below_the_truth(catalogue: Catalogue, name: str) -> No
             for found, one in (("bound", bound), ("roof", roof)):
                 ratio = np.asarray(getattr(one, objective))[feasible] / value
                 assert np.all(ratio >= 1.0), f"{name}, design {index}: {found} of {objective} is {ratio.min()} of it"
-            assert np.all(np.asarray(getattr(shared, objective))[group[feasible]] >= value)
     assert seen > 100
 
 
-@pytest.mark.parametrize("name", SPACES)
+def boxes_around(sweep: Sweep, digits: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A random box around each of some designs (designs, axes)."""
+    generator = np.random.default_rng(seed)
+    below, above = (generator.random(digits.shape) ** 3 for _ in range(2))
+    first = digits - np.floor(below * (digits + 1)).astype(np.int64)
+    last = digits + np.floor(above * (np.array(sweep.shape) - digits)).astype(np.int64)
+    return np.maximum(first, 0), np.minimum(last, np.array(sweep.shape) - 1)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_box_is_at_least_as_good_as_every_design_in_it(catalogue: Catalogue, name: str) -> None:
+    """Its sheet by every number, and its roofs under groups of mappings, above those of members of the groups."""
+    space = load_space(name, catalogue)
+    grid = grid_of(space, grid_sizes(space))
+    job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=FEW_CHIPS)
+    sweep = prepare(grid, job)
+    generator = np.random.default_rng(5)
+    digits = np.stack([generator.integers(0, rows, 4096) for rows in grid.shape], 1)
+    first, last = boxes_around(sweep, digits, seed=6)
+    inside, box = (sheet_over(sweep, *ends) for ends in ((digits, digits), (first, last)))
+    point = sheets_at(sweep.tables, digits.astype(np.int32), sweep.assumptions, sweep.traffic)
+    for field in Sheet.__dataclass_fields__:
+        exact, one, over = (np.asarray(getattr(sheet, field)) for sheet in (point, inside[0], box[0]))
+        np.testing.assert_allclose(one, exact, rtol=1e-5, atol=1e-5 if field == "excess" else 0.0, err_msg=field)
+        better = over >= exact * (1.0 - 1e-5) if field in HIGH else over <= exact + np.abs(exact) * 1e-5 + 1e-6
+        assert np.all(better), f"{field}: {(~better).sum()} designs are better than their box"
+    tree = sweep.tree
+    for level, (low, high) in enumerate(zip(tree.levels[:-1], tree.levels[1:], strict=True)):
+        group = generator.integers(low, high, len(digits))
+        below = tree.first[group] + generator.integers(0, tree.count[group])
+        above = roofs_of(sweep, box, np.arange(len(digits)), group)
+        under = roofs_of(sweep, inside, np.arange(len(digits)), below)
+        for objective, roof, member in zip(OBJECTIVES, above, under, strict=True):
+            assert np.all(roof >= member * (1.0 - 1e-5)), f"{objective}, level {level}"
+
+
+def test_tables_give_the_chips_of_the_catalogue(catalogue: Catalogue) -> None:
+    for name in SPACES:
+        grid = grid_of(space := load_space(name, catalogue), grid_sizes(space))
+        tables = tables_of(grid, catalogue.library)
+        numbers = np.random.default_rng(7).integers(0, grid.designs, 2000)
+        digits = np.stack(np.unravel_index(numbers, grid.shape), 1)
+        built = build_chips(grid.columns(numbers), catalogue.library)
+        for one, other in zip(jax.tree.leaves(chips_at(tables, digits)), jax.tree.leaves(built), strict=True):
+            np.testing.assert_array_equal(np.broadcast_to(one, 2000), np.asarray(other, np.float32), err_msg=name)
+
+
+@pytest.mark.parametrize("name", LAWS)
 def test_pruned_and_exhaustive_give_the_same_answer(catalogue: Catalogue, tmp_path: Path, name: str) -> None:
     grid = small_grid(catalogue, name)
     pruned, quick = swept(catalogue, grid, tmp_path / "pruned", True)
     whole, slow = swept(catalogue, grid, tmp_path / "whole", False)
     assert told(result_of(pruned, quick.points)) == told(result_of(whole, slow.points))
     assert slow.counts.designs == quick.counts.designs == grid.designs
-    assert slow.counts.broken == quick.counts.broken
     assert result_of(whole, slow.points).front, "the grid holds a design that can do the job"
     alone, one = swept(catalogue, grid, tmp_path / "alone", True, front=False)
     best, known = (result_of(*pair).optima[OBJECTIVES[0]] for pair in ((alone, one.points), (whole, slow.points)))
@@ -177,8 +231,8 @@ def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_p
         assert result_of(sweep, state.points).optima[name].values[name] == pytest.approx(values.max(), rel=1e-6)
     document = document_of(sweep, state, result_of(sweep, state.points), OBJECTIVES[0])
     proof = document["certificate"]
-    assert proof["grid_optimum"] == document["optimum"]["value"] <= proof["upper_bound"]
-    assert proof["box_upper_bound"] is None
+    assert proof["grid_optimum"] == document["optimum"]["value"] <= proof["grid_upper_bound"]
+    assert proof["upper_bound"] is None
     assert document["points"] == grid.designs * np.size(job.mappings.batch)
     rows = sample_rows(sweep, Plan(grid.designs), SweepStore(tmp_path, identity_of(sweep)))
     assert len(rows) == grid.designs
@@ -188,8 +242,7 @@ def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_p
 def test_stopped_anywhere_it_goes_on_to_the_same_answer(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dse.search.sweep.FIRST_CHUNK", 8)
-    monkeypatch.setattr("dse.search.sweep.CHUNK", 16)
+    monkeypatch.setattr("dse.search.sweep_run.FIRST_CHUNK", 8)
     grid = small_grid(catalogue, "gpu")
     sweep, state = swept(catalogue, grid, tmp_path / "whole", True)
     store = SweepStore(tmp_path / "stopped", identity_of(sweep))
@@ -203,15 +256,16 @@ def test_stopped_anywhere_it_goes_on_to_the_same_answer(
 
     with pytest.raises(StoppedError):
         run_sweep(sweep, Plan(grid.designs), store, stop)
-    (tmp_path / "stopped/chunks/0000000008-0000000024.parquet").write_bytes(b"torn")
+    sorted((tmp_path / "stopped/chunks").glob("part-*"))[1].write_bytes(b"torn")
     again = run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
-    assert again.counts == state.counts
+    assert again.counts.designs == state.counts.designs == grid.designs
     assert told(result_of(sweep, again.points)) == told(result_of(sweep, state.points))
-    for shard in (1, 0, 2):
+    for shard in (1, 0, 2, 1):
         parts = SweepStore(tmp_path / "shards", identity_of(sweep))
         run_sweep(sweep, Plan(grid.designs, shard, 3), parts, lambda state: None)
     joined = run_sweep(sweep, Plan(grid.designs), parts, lambda state: None)
     assert joined.fresh_designs == 0
+    assert joined.counts.designs == grid.designs
     assert told(result_of(sweep, joined.points)) == told(result_of(sweep, state.points))
     file = store.write_part("front", [one.row for one in result_of(sweep, again.points).front])
     assert pq.read_table(file.parent.parent).column("part").to_pylist()[0] == "front"
@@ -229,3 +283,58 @@ def test_another_sweep_in_the_same_folder_is_refused(catalogue: Catalogue, tmp_p
     with pytest.raises(CatalogueError, match="figures of the catalogue changed"):
         SweepStore(tmp_path, identity_of(prepare(grid, changed)))
     assert math.prod(grid.shape) == grid.designs
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Also when one of its two workers dies on the way, and where nobody answers it says so."""
+    pytest.importorskip("distributed", reason="needs the extra dask")
+    from dse.search.sweep_dask import cluster, run_on_cluster
+
+    axes = small_grid(catalogue, "gpu").axes
+    sizes = tuple(f"{path}={len(np.unique(values))}" for axis in axes for path, values in axis.columns.items())
+    asked = Asked("gpu", most_chips=FEW_CHIPS, grid=sizes)
+    sweep, _ = sweep_of(asked)
+    plan = Plan(sweep.grid.designs)
+    alone = run_sweep(sweep, plan, SweepStore(tmp_path / "alone", identity_of(sweep)), lambda state: None)
+    lost: list[int] = []
+    with cluster("", 2) as client:
+
+        def lose(state: State) -> None:
+            if not lost and state.fresh_designs:
+                lost.append(next(iter(client.run(os.getpid).values())))  # pyright: ignore[reportAttributeAccessIssue]
+                os.kill(lost[0], signal.SIGKILL)
+
+        many = run_on_cluster(asked, sweep, plan, SweepStore(tmp_path / "many", identity_of(sweep)), lose, client)
+    assert lost
+    assert many.counts.designs == alone.counts.designs == sweep.grid.designs
+    assert told(result_of(sweep, many.points)) == told(result_of(sweep, alone.points))
+    with pytest.raises(CatalogueError, match="no scheduler answers"), cluster("tcp://127.0.0.1:1", 1):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_nothing_between_the_points_of_the_grid_beats_the_ceiling(catalogue: Catalogue, name: str) -> None:
+    space = load_space(name, catalogue)
+    job = job_of(catalogue, space.model, space.traffic, space.price_basis, space.objective, most_chips=FEW_CHIPS)
+    chips = random_chips(space, catalogue, 256, seed=11)
+    best = best_mapping(chips, job.transformer, job.requests, job.assumptions, mappings=job.mappings)
+    values = np.where(best.metrics.worst_limit <= 0.0, best.metrics.tokens_per_dollar, 0.0)
+    bound = ceiling(space, job, float(values.max()) / 2.0, 5.0)
+    assert bound is not None
+    assert bound >= values.max()
+
+
+def test_shards_are_submitted_as_an_array(capsys: pytest.CaptureFixture[str]) -> None:
+    for system, line in (
+        ("slurm", "sbatch --job-name=sweep-gpu --array=1-8 --cpus-per-task=2 --wrap='dse sweep gpu"),
+        ("lsf", "bsub -J 'sweep-gpu[1-8]' -n 2 'dse sweep gpu"),
+    ):
+        submitted(Asked("gpu", front=False), system, 8, None, None, False)
+        first, *rest = capsys.readouterr().out.splitlines()
+        assert first.startswith(line)
+        assert "--shard $" in first
+        assert rest[-1].startswith("dse sweep gpu")
+    with pytest.raises(CatalogueError, match="--submit: unknown batch system"):
+        submitted(Asked("gpu"), "slum", 8, None, None, False)

@@ -15,6 +15,7 @@ __all__ = [
     "LogarithmicTable",
     "MoneyTable",
     "ReportDocument",
+    "SamplersTable",
     "SearchTable",
     "SiliconTable",
     "StudyTable",
@@ -124,8 +125,19 @@ class FormatsTable(Table):
     weights: WeightsTable
 
 
+class SamplersTable(Table):
+    """Searches by several samplers against the optimum, from what `dse bench search` kept.
+
+    courses: a Parquet file of searches, optima: a CSV file of what sweeps have proven; from the folder that holds
+    reports/.
+    """
+
+    courses: Words
+    optima: Words
+
+
 class ReportDocument(Document):
-    """How a committed result is made again: by a study, a validation, published money, silicon, or number formats."""
+    """How a committed result is made again: by a study, a validation, money, silicon, formats, or kept searches."""
 
     title: Words
     study: StudyTable | None = None
@@ -133,11 +145,12 @@ class ReportDocument(Document):
     money: MoneyTable | None = None
     silicon: SiliconTable | None = None
     formats: FormatsTable | None = None
+    samplers: SamplersTable | None = None
 
     @model_validator(mode="after")
     def one_way(self) -> ReportDocument:
         """Exactly one of the tables that say how."""
-        ways = ("study", "validation", "money", "silicon", "formats")
+        ways = ("study", "validation", "money", "silicon", "formats", "samplers")
         given = [name for name in ways if getattr(self, name) is not None]
         if len(given) != 1:
             value = " and ".join(f"[{name}]" for name in given) or "none"

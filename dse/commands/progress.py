@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dse.analysis.comparison import Job
     from dse.analysis.portfolio import Portfolio
     from dse.catalogue import Catalogue, Space
-    from dse.search.study import Progress
+    from dse.search.study import Progress, Work
 
 __all__ = ["bar_of", "open_job", "run_with_progress", "state_text", "sweep_bar"]
 
@@ -64,16 +64,21 @@ def state_text(state: Progress, objective: str) -> str:
     return f"best {' '.join(measured(objective, state.best))} (#{state.best_number}), {state.feasible} feasible"
 
 
-def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool) -> Progress:
-    """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last."""
+def run_with_progress(
+    catalogue: Catalogue, study: optuna.Study, trials: int, silent: bool, work: Work | None = None
+) -> Progress:
+    """Run trials behind a progress bar with the best so far; Ctrl-C stops after the batch that was told last.
+
+    work: how this process works on the study; None: alone.
+    """
     from rich.console import Console
 
     from dse.search.start_points import start_points
-    from dse.search.study import plan_in, progress_of, run
+    from dse.search.study import ALONE, plan_in, run
 
     space, job = open_job(catalogue, study)
     objective = plan_in(study).objectives[0]
-    before = progress_of(study)
+    starts = start_points(space, catalogue)
     console = Console(stderr=True)
     if not silent:
         console.print(f"study {study.study_name}", highlight=False)
@@ -81,10 +86,10 @@ def run_with_progress(catalogue: Catalogue, study: optuna.Study, trials: int, si
         task = bar.add_task("", total=trials, best="")
 
         def told(state: Progress) -> None:
-            bar.update(task, completed=state.done - before.done, best=state_text(state, objective))
+            bar.update(task, completed=state.told, best=state_text(state, objective))
 
         try:
-            return run(study, space, job, catalogue.library, trials, told, start_points(space, catalogue))
+            return run(study, space, job, catalogue.library, trials, told, starts, work or ALONE)
         except KeyboardInterrupt:
             say(f"stopped; every told trial is kept. Go on with: dse study resume {study.study_name}")
             raise

@@ -12,7 +12,7 @@ from dse.commands.studies import run_recipe
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.catalogue.schema_report import FormatsTable, MoneyTable, ValidationTable
+    from dse.catalogue.schema_report import FormatsTable, MoneyTable, SamplersTable, ValidationTable
 
 __all__ = ["add_to"]
 
@@ -37,7 +37,10 @@ def report_command(
     table: ValidationTable | None = getattr(entry.document, "validation")  # noqa: B009
     money: MoneyTable | None = getattr(entry.document, "money")  # noqa: B009
     formats: FormatsTable | None = getattr(entry.document, "formats")  # noqa: B009
-    if table is not None:
+    samplers: SamplersTable | None = getattr(entry.document, "samplers")  # noqa: B009
+    if samplers is not None:
+        run_samplers(found, entry.path, samplers, folder, as_json)
+    elif table is not None:
         run_validation(found, entry.path, table, folder, as_json)
     elif money is not None:
         run_money(found, entry.path, money, folder, as_json)
@@ -78,6 +81,20 @@ def run_money(catalogue: Catalogue, recipe: Path, table: MoneyTable, folder: Pat
     for one in scores(figures):
         errors = f"median distance {one.median:.1%}, largest {one.largest:.1%}, bias {one.bias:.2f}"
         say(f"{one.kind}: {one.figures} figures, {errors}")
+    for path in made:
+        say(f"file: {path}")
+
+
+def run_samplers(catalogue: Catalogue, recipe: Path, table: SamplersTable, folder: Path, as_json: bool) -> None:
+    """Searches against the optimum as tables and figures in a folder."""
+    from dse.commands.bench_search import write
+    from dse.search.contest import courses_in
+
+    home = recipe.parent.parent
+    made = write(catalogue, folder, courses_in(home / table.courses), home / table.optima)
+    if as_json:
+        print_json({"files": [str(path) for path in made]})
+        return
     for path in made:
         say(f"file: {path}")
 

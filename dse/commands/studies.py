@@ -110,8 +110,10 @@ def run_command(
     portfolio: Annotated[
         str | None, typer.Option("--portfolio", help="Several jobs in place of one: a name, or the path of a file.")
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, max=MOST, help="Designs to try.")] = 300,
-    sampler: Annotated[str, typer.Option("--sampler", help="tpe, nsga2, cmaes, qmc, random, gp or auto.")] = "auto",
+    trials: Annotated[int, typer.Option("--trials", min=0, max=MOST, help="Designs to try; 0: only begin.")] = 300,
+    sampler: Annotated[
+        str, typer.Option("--sampler", help="screening, gradient, tpe, nsga2, nsga3, cmaes, qmc, random, gp or auto.")
+    ] = "auto",
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -136,6 +138,7 @@ def run_command(
     """Search a space for the best chip, and compare it with those one can buy."""
     from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
+    from dse.search.patience import shown
     from dse.search.storage import open_storage
     from dse.search.study import create
 
@@ -147,7 +150,11 @@ def run_command(
     plan = new_plan(found, box, names, objective, (sampler, seed, trials), limits)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, catalogue, as_json)
+    if trials:
+        finish(found, durable, shown(storage), report, catalogue, as_json)
+        return
+    work_on = f"dse worker {shown(storage)} {durable.study_name}"
+    print_json({"study": durable.study_name, "worker": work_on}) if as_json else say(f"begun; now: {work_on}")
 
 
 def new_plan(
@@ -193,13 +200,14 @@ def resume_command(
 ) -> None:
     """Go on with a study where it stopped."""
     from dse.catalogue import open_catalogue
+    from dse.search.patience import shown
     from dse.search.storage import existing_storage, find_study
 
     quiet()
     found = open_catalogue(catalogue)
     durable = find_study(existing_storage(storage, study), study)
     run_with_progress(found, durable, trials, as_json)
-    finish(found, durable, storage, report, catalogue, as_json)
+    finish(found, durable, shown(storage), report, catalogue, as_json)
 
 
 @studies.command("list")
@@ -244,20 +252,55 @@ def show_command(
 @studies.command("export")
 def export_command(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
-    output: Annotated[Path, typer.Option("--output", help="A .parquet, .csv or .json file.")],
+    output: Annotated[Path | None, typer.Option("--output", help="A .parquet, .csv or .json file.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--optuna-plots", metavar="DIR", help="Folder of Optuna's own figures, as .png.")
+    ] = None,
     storage: StorageOption = DEFAULT_STORAGE,
     as_json: JsonOption = False,
 ) -> None:
-    """Every trial as a table: parameters, values, metrics, reasons."""
-    from dse.search.outcome import export
+    """Every trial as a table: parameters, values, metrics, reasons; .parquet and .json hold all of the study."""
     from dse.search.storage import existing_storage, find_study
+    from dse.search.transfer import export
 
     quiet()
-    rows = export(find_study(existing_storage(storage, study), study), output)
+    if output is None and plots is None:
+        raise typer.BadParameter("say what to write: --output FILE, --optuna-plots DIR, or both")
+    found = find_study(existing_storage(storage, study), study)
+    document: dict[str, Any] = {"study": study}
+    if output is not None:
+        document |= {"output": str(output), "trials": export(found, output)}
+    if plots is not None:
+        from dse.reporting.optuna_plots import optuna_plots
+
+        document["figures"] = [str(path) for path in optuna_plots(found, plots)]
     if as_json:
-        print_json({"study": study, "output": str(output), "trials": rows})
+        print_json(document)
         return
-    say(f"wrote {rows} trials to {output}")
+    if output is not None:
+        say(f"wrote {document['trials']} trials to {output}")
+    for path in document.get("figures", []):
+        say(f"wrote {path}")
+
+
+@studies.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .parquet or .json file that `dse study export` wrote.")],
+    study: Annotated[str | None, typer.Option("--study", help="Name; that of the file when absent.")] = None,
+    storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
+) -> None:
+    """A study from a file, with all that it holds, into this storage."""
+    from dse.search.storage import open_storage
+    from dse.search.transfer import import_study
+
+    quiet()
+    made = import_study(open_storage(storage), file, study)
+    trials = len(made.get_trials(deepcopy=False))
+    if as_json:
+        print_json({"study": made.study_name, "trials": trials})
+        return
+    say(f"study {made.study_name}: {trials} trials")
 
 
 def run_recipe(catalogue: Catalogue, plan: Recipe, output: Path | None, own: Path | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from dse.reporting.text import MEASURES, counted, measured, quantity, significan
 from dse.search.objective import QUALITY_METRICS
 from dse.units import readable
 
-__all__ = ["study_line", "study_lines", "value_text"]
+__all__ = ["status_lines", "study_line", "study_lines", "value_text"]
 
 DIMENSIONS = {"time_to_first_token": "s", "time_per_output_token": "s", "power": "W"}
 RATES = {"output_tokens_per_s": "tokens/s"}
@@ -71,3 +71,27 @@ def study_lines(document: dict[str, Any]) -> Iterator[str]:
     for part, values in parts.items():
         yield part
         yield from (f"  {name:<30} {text}" for name, text in values.items())
+
+
+def status_lines(document: dict[str, Any]) -> Iterator[str]:
+    """What `status` says of a study, for a person."""
+    trials = ", ".join(f"{counted(n)} {state}" for state, n in document["trials"].items() if n)
+    best = "none feasible yet"
+    if document["feasible"]:
+        best = f"{value_text(document['objective'], document['best'])} (trial {document['best_trial']})"
+    pace = document["trials_per_second"]
+    since = document["seconds_since_last_tell"]
+    yield document["study"]
+    for name, text in {
+        "trials": trials or "none yet",
+        "best": best,
+        "feasible": counted(document["feasible"]),
+        "rate": f"{significant(pace)} trials/s" if pace else "unknown",
+        "last told": f"{quantity(since, 's')} ago" if since is not None else "never",
+        "workers": f"{document['workers_alive']} alive, {document['workers_dead']} dead",
+    }.items():
+        yield f"  {name:<12} {text}"
+    for row in document["workers"]:
+        if row["state"] != "ended":
+            seen = quantity(row["last_seen_seconds"], "s")
+            yield f"    {row['name']:<36} {row['state']}, told {row['told']} trials, seen {seen} ago"

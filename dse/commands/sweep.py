@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,13 +22,25 @@ from dse.commands.options import (
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.search.sweep import Sweep
+    from dse.search.asked import Asked
     from dse.search.sweep_run import Plan, Result, State
     from dse.search.sweep_store import SweepStore
+    from dse.search.swept import Sweep
 
 __all__ = ["add_to"]
 
 MOST_SHARDS = 100_000
+
+BoxOption = Annotated[
+    float, typer.Option("--box-seconds", min=0.0, help="Time for a bound between the points of the grid; 0: none.")
+]
+SubmitOption = Annotated[
+    str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
+]
+DaskOption = Annotated[bool, typer.Option("--dask", help="Spread over workers of this machine, one for each core.")]
+SchedulerOption = Annotated[
+    str, typer.Option("--scheduler", help="Spread over a running Dask cluster: tcp://HOST:PORT.")
+]
 
 
 def sweep_command(
@@ -51,6 +64,10 @@ def sweep_command(
         bool,
         typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
     ] = True,
+    box_seconds: BoxOption = 20.0,
+    submit: SubmitOption = "",
+    dask: DaskOption = False,
+    scheduler: SchedulerOption = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")] = False,
     buyer: BuyerOption = "hyperscaler",
     volume: VolumeOption = None,
@@ -61,45 +78,82 @@ def sweep_command(
     as_json: JsonOption = False,
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
-    from dse.analysis.comparison import job_of
     from dse.analysis.quality import quality_asked
-    from dse.catalogue import load_space, open_catalogue
-    from dse.search.grid import grid_of, grid_sizes
-    from dse.search.objective import metric_of
-    from dse.search.sweep import prepare
-    from dse.search.sweep_run import Plan
-    from dse.search.sweep_store import SweepStore, forget, identity_of
+    from dse.search.asked import Asked
 
-    found = open_catalogue(catalogue)
-    box = load_space(space, found)
-    asked = metric_of(objective or box.objective)
-    points = grid_of(box, grid_sizes(box, grid or ()))
-    basis = price_basis or box.price_basis
-    limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
-    job = job_of(found, model or box.model, traffic or box.traffic, basis, asked, *limits)
     part, parts = shard_of(shard)
-    plan = Plan(min(limit or points.designs, points.designs), part, parts)
-    sweep = prepare(points, job, prune, front)
-    folder = Path("results/sweeps") / (name or box.name)
-    if restart:
-        forget(folder)
-    run = sweep, plan, SweepStore(folder, identity_of(sweep))
-    document = document_run(run, asked, (found, catalogue), as_json)
+    words = (space, model or "", traffic or "", objective or "", price_basis or "", tuple(grid or ()))
+    quality = quality_asked(min_qsnr, max_loss)
+    rest = (prune, front, buyer, volume, most_chips, str(catalogue or ""))
+    asked = Asked(*words, *rest, quality.least_qsnr, quality.greatest_loss)
+    if submit:
+        submitted(asked, submit, parts, name, limit, as_json)
+        return
+    spread = (asked, scheduler) if dask or scheduler else None
+    document, sought = document_run(asked, (limit, part, parts), (name, restart), spread, box_seconds, as_json)
     if as_json:
         print_json(document)
         return
-    tell(document, asked)
+    tell(document, sought)
+
+
+ARRAYS = {
+    "slurm": ("sbatch --job-name={job} --array=1-{parts} --cpus-per-task=2 --wrap={command}", "$SLURM_ARRAY_TASK_ID"),
+    "lsf": ("bsub -J '{job}[1-{parts}]' -n 2 {command}", "$LSB_JOBINDEX"),
+}
+"""Batch system -> how an array of jobs is submitted, and which variable holds the number of a job."""
+
+
+def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: int | None, as_json: bool) -> None:
+    """Print how the shards are submitted, and the command that then merges them; CatalogueError for other systems."""
+    from dse.catalogue import CatalogueError, Problem
+    from dse.catalogue.errors import listed, nearest
+
+    if system not in ARRAYS:
+        close = nearest(system, ARRAYS)
+        raise CatalogueError([Problem("unknown batch system", "", "--submit", repr(system), listed(ARRAYS), close)])
+    line, variable = ARRAYS[system]
+    command = asked.command() + (f" --name {name}" if name else "") + (f" --limit {limit}" if limit else "")
+    quoted = shlex.quote(f"{command} --box-seconds 0 --shard {variable}/{parts}")
+    told = {"submit": line.format(job=f"sweep-{name or asked.space}", parts=parts, command=quoted), "merge": command}
+    if as_json:
+        print_json(told)
+        return
+    say(told["submit"])
+    say(f"then, for the answer:\n{told['merge']}")
 
 
 def document_run(
-    run: tuple[Sweep, Plan, SweepStore], objective: str, places: tuple[Catalogue, Path | None], silent: bool
-) -> dict[str, Any]:
-    """Run a sweep and write what it found; the document that tells it."""
-    from dse.search.sweep_run import document_of, result_of
+    asked: Asked,
+    plan: tuple[int | None, int, int],
+    folder: tuple[str | None, bool],
+    spread: tuple[Asked, str] | None,
+    box_seconds: float,
+    silent: bool,
+) -> tuple[dict[str, Any], str]:
+    """Run a sweep and write what it found; the document that tells it, and what was maximised.
 
-    state = run_shown(*run, objective, silent)
-    result = result_of(run[0], state.points)
-    return document_of(run[0], state, result, objective) | kept(run, result, objective, places)
+    plan: most designs, shard, shards; folder: its name, and whether it is emptied first; spread: as in `run_shown`.
+    """
+    from dse.search.asked import sweep_of
+    from dse.search.ceiling import ceiling
+    from dse.search.sweep_run import Plan, document_of, result_of
+    from dse.search.sweep_store import SweepStore, forget, identity_of
+
+    sweep, found = sweep_of(asked)
+    job, designs = sweep.job, sweep.grid.designs
+    place = Path("results/sweeps") / (folder[0] or sweep.grid.space.name)
+    if folder[1]:
+        forget(place)
+    run = sweep, Plan(min(plan[0] or designs, designs), *plan[1:]), SweepStore(place, identity_of(sweep))
+    state = run_shown(*run, job.objective, silent, spread)
+    result, bound = result_of(sweep, state.points), None
+    best = result.optima.get(job.objective)
+    if best is not None and box_seconds > 0.0 and state.counts.designs == designs:
+        bound = ceiling(sweep.grid.space, job, best.values[job.objective], box_seconds)
+    document = document_of(sweep, state, result, job.objective, bound)
+    own = Path(asked.catalogue) if asked.catalogue else None
+    return document | kept(run, result, job.objective, (found, own)), job.objective
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -113,15 +167,22 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(one) - 1, int(many)
 
 
-def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silent: bool) -> State:
-    """Run behind a line with designs done, time, rate, what is left and the best; Ctrl-C keeps what is finished."""
+def run_shown(
+    sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silent: bool, spread: tuple[Asked, str] | None = None
+) -> State:
+    """Run behind a line with designs done, time, rate, what is left and the best; Ctrl-C keeps what is finished.
+
+    spread: words of the sweep and address of the scheduler ('' for workers of this machine) where Dask spreads it.
+    """
+    import os
+
     from rich.console import Console
 
     from dse.commands.progress import sweep_bar
     from dse.search.sweep_run import run_sweep
 
     console = Console(stderr=True)
-    total = sum(stop - start for start, stop in plan.chunks)
+    total = -(-plan.designs // plan.of)
     if not silent:
         console.print(f"sweep {store.folder}: {total:,} designs x {sweep.mappings:,} mappings", highlight=False)
     with sweep_bar(console, silent) as bar:
@@ -131,7 +192,12 @@ def run_shown(sweep: Sweep, plan: Plan, store: SweepStore, objective: str, silen
             bar.update(task, completed=state.counts.designs, state=state_text(state, total, sweep.mappings, objective))
 
         try:
-            return run_sweep(sweep, plan, store, told)
+            if spread is None:
+                return run_sweep(sweep, plan, store, told)
+            from dse.search.sweep_dask import cluster, run_on_cluster
+
+            with cluster(spread[1], os.cpu_count() or 1) as client:
+                return run_on_cluster(spread[0], sweep, plan, store, told, client)
         except KeyboardInterrupt:
             say("stopped; every finished chunk is kept. The same command goes on")
             raise

@@ -67,20 +67,16 @@ class Area:
 
 @pytree
 class FloorPlan:
-    """Parts of the compute dies and of the base dies, all of a kind together [mm2]."""
+    """Parts of the compute dies and of the base dies, all of a kind together, and the dies that they make [mm2]."""
 
     compute: Area
     base: Area
+    dies: Dies
 
     @property
     def area(self) -> Area:
         """Parts of all dies of a package [mm2]."""
         return jax.tree.map(jnp.add, self.compute, self.base)
-
-    @property
-    def dies(self) -> Dies:
-        """The dies that the parts make [mm2]."""
-        return Dies(compute=self.compute.total, base=self.base.total)
 
 
 # Parts that move to the base dies where there are any: the first always, the others where compute dies stand on them.
@@ -207,4 +203,8 @@ def floor_plan(chip: Chip, silicon: Silicon) -> FloorPlan:
             unfilled=outline.unfilled,
         )
 
-    return FloorPlan(compute=parts(above, joints.compute, outlines[0]), base=parts(below, joints.base, outlines[1]))
+    return FloorPlan(
+        compute=parts(above, joints.compute, outlines[0]),
+        base=parts(below, joints.base, outlines[1]),
+        dies=Dies(compute=outlines[0].dies, base=outlines[1].dies),
+    )

@@ -38,14 +38,15 @@ class Dies:
 
 @pytree
 class Outline:
-    """What the dies of a kind have beyond their contents, all of them together [mm2].
+    """What the dies of a kind have beyond their contents, and what they come to, all of them together [mm2].
 
     pads: ring of pads and seal, and the gaps between the fields of a wafer; unfilled: silicon that edge or stacking ask
-    for.
+    for; dies: with their contents.
     """
 
     pads: Number
     unfilled: Number
+    dies: Number
 
 
 @pytree
@@ -59,15 +60,15 @@ class Edge:
     available_to_memory: Number
 
 
-def framed(content: Number, ring: Number) -> Number:
-    """Area of a square die with a ring of pads around its content [mm2].
+def ring_area(content: Number, ring: Number) -> Number:
+    """Area of a ring of pads around a square die [mm2]. content: inside it [mm2]; ring: its width [mm].
 
-    >>> round(float(framed(784.0, 0.2)), 1)
+    >>> round(784.0 + float(ring_area(784.0, 0.2)), 1)
     806.6
     """
     present = content > 0
     side = jnp.sqrt(jnp.where(present, content, 1.0))
-    return jnp.where(present, (side + 2.0 * ring) ** 2, 0.0)
+    return jnp.where(present, 4.0 * ring * (side + ring), 0.0)
 
 
 def die_side(memory: Number, links: Number, neighbours: Number, silicon: Silicon) -> Number:
@@ -113,15 +114,15 @@ def die_to_die_area(chip: Chip, silicon: Silicon, compute: Number, base: Number)
     )
 
 
-def stitched(die: Number, chip: Chip, silicon: Silicon) -> Number:
-    """A die with the gaps between the reticle fields that it is exposed in, on packages that take more than one [mm2].
+def stitch_gaps(die: Number, chip: Chip, silicon: Silicon) -> Number:
+    """Gaps between the reticle fields that a die is exposed in, on packages that take more than one [mm2].
 
     WSE: fields of 26 mm x 33 mm with gaps of 0.8 mm between them (wafer-scale search spaces after Theseus).
     """
     wide, high, gap = silicon.reticle_width, silicon.reticle_height, silicon.stitch_gap
     field = wide * high
-    ratio = (wide + gap) * (high + gap) / field
-    return jnp.where((die > field) & (chip.package.die_area_limit > field), die * ratio, die)
+    share = gap * (wide + high + gap) / field
+    return jnp.where((die > field) & (chip.package.die_area_limit > field), die * share, 0.0)
 
 
 def outlines_of(
@@ -144,16 +145,19 @@ def outlines_of(
         alone * neighbours_of(many),
         silicon,
     )
-    one = framed(stitched(compute / many, chip, silicon), silicon.pad_ring)
-    compute_die = jnp.maximum(one, side**2)
+    inside = compute / many
+    gaps = stitch_gaps(inside, chip, silicon)
+    pads = gaps + ring_area(inside + gaps, silicon.pad_ring)
+    compute_die = jnp.maximum(inside + pads, side**2)
     count = jnp.maximum(based, 1.0)
     base_side = die_side(shoreline / count, under * link_edge / count, under * neighbours_of(count), silicon)
-    base_one = framed(base / count, silicon.pad_ring)
+    base_pads = ring_area(base / count, silicon.pad_ring)
+    base_one = base / count + base_pads
     footprint = under * (many * compute_die + interfaces) / count
     base_die = jnp.maximum(jnp.maximum(base_one, base_side**2), footprint)
     return (
-        Outline(pads=many * one - compute, unfilled=many * (compute_die - one)),
-        Outline(pads=based * base_one - base, unfilled=based * (base_die - base_one)),
+        Outline(pads=many * pads, unfilled=many * (compute_die - inside - pads), dies=many * compute_die),
+        Outline(pads=based * base_pads, unfilled=based * (base_die - base_one), dies=based * base_die),
     )
 
 

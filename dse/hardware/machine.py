@@ -48,7 +48,7 @@ def price_paid(make: Number, price: Number, share: Number) -> Number:
     >>> float(price_paid(3000.0, 23000.0, 0.75))
     18000.0
     """
-    return jnp.where(price > make, make + (price - make) * share, price)
+    return jnp.where(price > make, share * price + (1.0 - share) * make, price)
 
 
 def link_cost(link: Link) -> Number:

@@ -137,7 +137,7 @@ def interface_power(chip: Chip) -> Number:
 def leakage(area: Area, process: Process, silicon: Silicon) -> Number:
     """Leakage of logic and SRAM of some dies [W]."""
     sram = area.sram + area.local
-    logic = area.total - area.unfilled - sram
+    logic = sum(getattr(area, name) for name in leaf_names(Area) if name not in ("sram", "local", "unfilled"))
     return (logic * process.logic_leakage + sram * process.sram_leakage) * leakage_ratio(process, silicon)
 
 

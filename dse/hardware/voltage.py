@@ -22,7 +22,7 @@ def speed(voltage: Number, threshold: Number, exponent: Number) -> Number:
     >>> round(speed(0.5, 0.3, 1.3) / speed(0.75, 0.3, 1.3), 3)
     0.523
     """
-    return (voltage - threshold) ** exponent / voltage
+    return (1.0 - threshold / voltage) ** exponent * voltage ** (exponent - 1.0)
 
 
 def clock_ratio(process: Process, silicon: Silicon) -> Number:

@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from dse.evaluate import Metrics
-from dse.timing.inference import Pass
-from dse.timing.roofline import RESOURCES
+from dse.timing.inference import Pass, busy_shares
 from dse.workload.operators import CLASSES
 
 __all__ = [
@@ -78,17 +77,8 @@ def chip_time_parts(metrics: Metrics) -> Parts:
 
 
 def resource_shares(work: Pass) -> Parts:
-    """Share of a pass in which each resource is busy [1]; they work at the same time, so the sum may exceed 1.
-
-    fixed: kernel boundaries and the overhead of a step; communication: what is not hidden; power: 1 when the power
-    limit slows the clock.
-    """
-    total = float(work.time)
-    shares = {name: float(getattr(work.demand, name)) / total for name in RESOURCES}
-    shares["fixed"] = (float(work.demand.fixed) + float(work.step)) / total
-    shares["communication"] = (float(work.communication) - float(work.hidden)) / total
-    shares["power"] = 1.0 if float(work.throttled) > 1e-6 * total else 0.0
-    return shares
+    """Share of a pass in which each resource is busy [1], as of `busy_shares`."""
+    return {name: float(share) for name, share in busy_shares(work).items()}
 
 
 def energy_parts(metrics: Metrics, work: Pass) -> Parts:

@@ -15,7 +15,7 @@ from dse.reporting.tables import StudyRecord
 from dse.reporting.text import counted, quantity
 from dse.search.space import chips_of_samples
 from dse.search.start_points import START
-from dse.search.study import design_of, plan_in
+from dse.search.study import design_of, plan_in, told_trials
 
 __all__ = ["study_record"]
 
@@ -42,7 +42,7 @@ def start_note(space: Space, start: dict[str, Any]) -> str:
 def study_record(study: optuna.Study, space: Space, storage: str, catalogue: Catalogue) -> StudyRecord:
     """The told trials of a study in their order, with the resolved SRAM and memory bandwidth of every design."""
     plan = plan_in(study)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if "result" in trial.user_attrs]
+    trials = [trial for trial in told_trials(study) if "result" in trial.user_attrs]
     results = [trial.user_attrs["result"] for trial in trials]
     designs = [design_of(space, trial) for trial in trials]
     feasible = np.array([bool(result["feasible"]) for result in results])

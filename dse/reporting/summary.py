@@ -16,7 +16,7 @@ from dse.reporting.breakdown import (
 )
 from dse.reporting.text import quantity
 from dse.timing.inference import Pass
-from dse.timing.mapping import Mapping
+from dse.timing.mapping import Mapping, mapping_words
 
 __all__ = [
     "binding",
@@ -42,14 +42,6 @@ RESOURCE_NAMES = {
     "fixed": "fixed overhead",
     "communication": "communication",
     "power": "power limit",
-}
-
-DEGREES = {
-    "tensor_parallel": "TP",
-    "context_parallel": "CP",
-    "pipeline_parallel": "PP",
-    "data_parallel": "DP",
-    "expert_parallel": "EP",
 }
 
 
@@ -142,9 +134,7 @@ def ratio_text(ratio: float) -> str:
 
 def mapping_text(mapping: Mapping) -> str:
     """A mapping in a few words: 'TP2 PP4 b1024 pf2048', degrees of 1 left out; '+P' for a separate prefill pool."""
-    words = [f"{short}{getattr(mapping, name):.0f}" for name, short in DEGREES.items() if getattr(mapping, name) > 1]
-    words += [f"b{float(mapping.batch):.0f}", f"pf{float(mapping.prefill_tokens):.0f}"]
-    return " ".join(words + (["+P"] if float(mapping.disaggregated) > 0 else []))
+    return mapping_words({name: float(getattr(mapping, name)) for name in Mapping.__dataclass_fields__})
 
 
 def finite(value: Any) -> Any:

@@ -35,8 +35,6 @@ __all__ = ["Bound", "Quick", "Work", "bound_of", "least_weight", "quick_of", "wo
 T = TypeVar("T")
 TOLERANCE = 1e-4
 """By how much bounds are widened, and limits relaxed, for the rounding of single precision [1]."""
-PROBE = 1000.0
-"""Power at which the price of electricity is read off the cost of ownership, which is a straight line over it [W]."""
 
 
 @pytree
@@ -121,8 +119,8 @@ def quick_of(chip: Chip, assumptions: Assumptions, traffic: Traffic) -> Quick:
         owned = ownership(running, hardware.machine, power, economics)
         return hourly_rate(running, hardware.make.total, hardware.price, owned, economics).chosen
 
-    idle = cost(0.0)
-    electricity = (cost(PROBE) - idle) / PROBE
+    # A straight line over the power: its slope is exact, and says what it says for whole boxes of chips too.
+    idle, electricity = jax.jvp(cost, (0.0,), (1.0,))
     limits = list((chip_limits(running, hardware) | quality_limits(running, traffic)).values())
     worst = limits[0]
     for limit in limits[1:]:

@@ -16,7 +16,7 @@ from dse.catalogue.fields import Choices, Range
 from dse.catalogue.library import Column
 from dse.search.space import as_written
 
-__all__ = ["MOST_DESIGNS", "Axis", "Grid", "grid_of", "grid_sizes"]
+__all__ = ["MOST_DESIGNS", "Axis", "Grid", "grid_of", "grid_sizes", "points_of", "tied_axis", "ties"]
 
 MOST_DESIGNS = 10**9
 """Largest grid that is swept [1]."""
@@ -62,9 +62,13 @@ class Grid:
 
     def columns(self, numbers: Int[np.ndarray, " designs"]) -> dict[str, Column]:
         """Complete designs by their numbers: a value or column for every path of the space."""
+        return self.columns_at(np.stack(np.unravel_index(numbers, self.shape)))
+
+    def columns_at(self, digits: Int[np.ndarray, "axes designs"]) -> dict[str, Column]:
+        """Complete designs by their rows on every axis."""
         found: dict[str, Column] = dict(self.space.fixed)
-        for axis, digits in zip(self.axes, np.unravel_index(numbers, self.shape), strict=True):
-            found |= {path: values[digits] for path, values in axis.columns.items()}
+        for axis, rows in zip(self.axes, digits, strict=True):
+            found |= {path: values[rows] for path, values in axis.columns.items()}
         return found
 
     def design(self, number: int) -> dict[str, float | str | bool]:

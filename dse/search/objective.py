@@ -47,6 +47,10 @@ RECORDED = (
 )
 
 
+LEAST_SHARE = 0.01
+"""Shares of time below this are not recorded [1]."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a trial comes to: excess over each limit [1], the values told to Optuna, and the record that it keeps."""
@@ -120,8 +124,13 @@ def objective_values(
     return [value if math.isfinite(value) else 0.0 for value in values]
 
 
-def trial_record(metrics: Metrics, mapping: Mapping, design: int, limits: dict[str, float]) -> dict[str, object]:
-    """What a trial keeps beside its values: metrics and mapping of a feasible design, or the reasons against it."""
+def trial_record(
+    metrics: Metrics, mapping: Mapping, design: int, limits: dict[str, float], busy: dict[str, np.ndarray]
+) -> dict[str, object]:
+    """What a trial keeps beside its values: metrics and mapping of a feasible design, or the reasons against it.
+
+    busy: share of a decode step in which each resource is busy, (designs,) [1]; only those above 1 % are kept.
+    """
     broken = broken_limits(limits)
     if broken:
         return {"feasible": False, "reasons": broken}
@@ -129,4 +138,5 @@ def trial_record(metrics: Metrics, mapping: Mapping, design: int, limits: dict[s
         "feasible": True,
         "metrics": {name: float(getattr(metrics, name)[design]) for name in RECORDED},
         "mapping": {name: float(getattr(mapping, name)[design]) for name in Mapping.__dataclass_fields__},
+        "busy": {name: round(float(share[design]), 3) for name, share in busy.items() if share[design] >= LEAST_SHARE},
     }

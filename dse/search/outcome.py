@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from dse.analysis.comparison import Candidate, Job, evaluate_candidate
 from dse.catalogue.build import build_chips
-from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.read import Entry
 from dse.catalogue.schema import ReportDocument
 from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.catalogue.write import write_chip
+from dse.search.plan import own_studies
+from dse.search.screening import ATTRIBUTE
 from dse.search.study import best_trial, design_of, plan_in, progress_of
 
-__all__ = ["Recipe", "described", "export", "found_candidates", "found_chips", "recipe_of", "summaries", "trial_rows"]
+__all__ = [
+    "Recipe",
+    "described",
+    "evaluator_points",
+    "found_candidates",
+    "found_chips",
+    "recipe_of",
+    "summaries",
+    "trial_rows",
+]
 
 MOST_FOUND = 5
 
@@ -70,27 +79,31 @@ def found_chips(study: optuna.Study, space: Space, catalogue: Catalogue, folder:
 def summaries(storage: BaseStorage) -> list[dict[str, Any]]:
     """Name, plan and state of every study of this program in a storage."""
     rows = []
-    for stored in storage.get_all_studies():
-        study = optuna.load_study(
-            study_name=stored.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
-        )
-        try:
-            plan = plan_in(study)
-        except CatalogueError:
-            continue
+    for study in own_studies(storage):
+        plan = plan_in(study)
         state = progress_of(study)
         rows.append(
-            {"name": stored.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
+            {"name": study.study_name, "space": plan.space, "model": plan.model, "traffic": plan.traffic}
             | {"portfolio": plan.portfolio}
             | {"objective": plan.objectives[0], "trials": state.done, "feasible": state.feasible, "best": state.best}
         )
     return rows
 
 
+def evaluator_points(study: optuna.Study) -> int:
+    """Pairs of design and mapping that were evaluated for a study, by its trials and by its sampler [1]."""
+    trials = study.get_trials(deepcopy=False)
+    records = [
+        record for trial in trials for record in (trial.user_attrs.get("result"), trial.user_attrs.get(ATTRIBUTE))
+    ]
+    return sum(record.get("points", 0) for record in records if record)
+
+
 def described(study: optuna.Study) -> dict[str, Any]:
     """Plan, state and best trial of a study."""
     state = progress_of(study)
     document: dict[str, Any] = {"name": study.study_name, "plan": asdict(plan_in(study)), "state": asdict(state)}
+    document["evaluator_points"] = evaluator_points(study)
     if state.feasible:
         best = best_trial(study)
         result = best.user_attrs["result"]
@@ -99,15 +112,16 @@ def described(study: optuna.Study) -> dict[str, Any]:
 
 
 def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """One flat row a trial: number, feasible, parameters, objective values, metrics, mapping, excess, reasons.
+    """One flat row a trial: number, state, feasible, parameters, objective values, metrics, mapping, excess, reasons.
 
     A trial that breaks a limit has no objective value, but an excess: need over limit minus one of the worst limit.
     """
     plan = plan_in(study)
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        result = trial.user_attrs.get("result", {})
-        row: dict[str, Any] = {"number": trial.number, "feasible": bool(result.get("feasible"))}
+        result = trial.user_attrs.get("result", {}) if trial.state == TrialState.COMPLETE else {}
+        row: dict[str, Any] = {"number": trial.number, "state": trial.state.name.lower()}
+        row["feasible"] = bool(result.get("feasible"))
         row |= {f"design.{key}": value for key, value in trial.params.items()}
         told = trial.values if row["feasible"] and trial.values else [None] * len(plan.objectives)
         row |= {f"value.{name}": value for name, value in zip(plan.objectives, told, strict=True)}
@@ -119,27 +133,6 @@ def trial_rows(study: optuna.Study) -> list[dict[str, Any]]:
         )
         rows.append(row)
     return rows
-
-
-def export(study: optuna.Study, path: Path) -> int:
-    """Write every trial to a .parquet, .csv or .json file; the number of rows. CatalogueError for other endings."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    rows = trial_rows(study)
-    if path.suffix not in (".parquet", ".csv", ".json"):
-        raise CatalogueError([Problem("unknown kind of file", value=str(path), allowed=".parquet, .csv, .json")])
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".json":
-            path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-            return len(rows)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        table = pa.table({name: [row.get(name) for row in rows] for name in names})
-        (parquet.write_table if path.suffix == ".parquet" else csv.write_csv)(table, path)
-    except OSError as error:
-        raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
-    return len(rows)
 
 
 @dataclass(frozen=True)

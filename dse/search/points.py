@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +16,11 @@ from dse.search.bounds import Bound
 
 __all__ = [
     "KEPT",
+    "MOST",
     "NONE",
     "OF_POINTS",
+    "Chunk",
+    "Counts",
     "Points",
     "Rivals",
     "best_of_designs",
@@ -27,8 +30,8 @@ __all__ = [
     "undominated",
 ]
 
-KNOTS = 32
-"""Points of the front that bounds are held against [1]."""
+KNOTS = 16
+"""Points of the front that whole blocks of points are held against [1]."""
 
 KEPT = 8
 """Best points for each objective that a chunk keeps, so that one which double precision refuses has a successor [1]."""
@@ -49,7 +52,6 @@ class Points:
         return Points(*(getattr(self, name)[places] for name in POINT))
 
 
-Rivals: TypeAlias = tuple[Number, Number, Number]
 OF_POINTS: dict[str, str] = dict(zip(OBJECTIVES, ("dollars", "speed", "joules"), strict=True))
 """Objective -> its column of the points."""
 
@@ -60,29 +62,81 @@ POINT = tuple(Points.__dataclass_fields__)
 NONE = Points(*(np.zeros(0, np.int64) for _ in range(2)), *(np.zeros(0) for _ in range(3)))
 
 
-def undominated(bound: Bound, rivals: Rivals) -> Bool[Array, "..."]:
-    """Where a point may still be on the front, or the best for a joule. rivals: as from `rivals_of`."""
-    speeds, dollars, joules = rivals
-    faster = bound.output_tokens_per_s_per_user[..., None] <= speeds
-    beaten = jnp.max(jnp.where(faster, dollars, 0.0), -1) > bound.tokens_per_dollar
+@dataclass(frozen=True)
+class Counts:
+    """What became of designs and points.
+
+    designs: covered; broken: by a limit of the chip; beaten: by a bound before any of their points is evaluated;
+    bounds: worked out, each of a box of designs with a group of mappings; evaluated: points [1].
+    """
+
+    designs: int = 0
+    broken: int = 0
+    beaten: int = 0
+    bounds: int = 0
+    evaluated: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Sum of both."""
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in Counts.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What some designs come to: their front and their best points, and what became of the others."""
+
+    points: Points
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What bounds are held against: a front, the slowest point first, and the most for a joule.
+
+    speeds rise and dollars fall, both (points,).
+    """
+
+    speeds: np.ndarray
+    dollars: np.ndarray
+    joules: float
+
+    def beat(self, dollars: np.ndarray, speed: np.ndarray, joules: np.ndarray) -> np.ndarray:
+        """Where a found point is at least as fast and gives more for a dollar, and another more for a joule.
+
+        Arguments: bounds, 0 where there can be no point.
+        """
+        best = np.append(self.dollars, 0.0)[np.searchsorted(self.speeds, speed)]
+        return (dollars <= 0.0) | ((best > dollars) & (joules < self.joules))
+
+    @cached_property
+    def knots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Some of the front, spread over it, and the most for a joule: of one shape, for programs of JAX."""
+        count = len(self.speeds)
+        places = np.unique(np.round(np.linspace(0, count - 1, KNOTS)).astype(int)) if count else []
+        speeds, dollars = np.zeros(KNOTS, np.float32), np.zeros(KNOTS, np.float32)
+        speeds[: len(places)], dollars[: len(places)] = self.speeds[places], self.dollars[places]
+        return speeds, dollars, np.asarray(self.joules, np.float32)
+
+
+def undominated(bound: Bound, knots: tuple[Number, Number, Number]) -> Bool[Array, "..."]:
+    """Where a point may still be on the front, or the best for a joule. knots: as in `Rivals`."""
+    speeds, dollars, joules = knots
+    beaten = jnp.zeros(jnp.shape(bound.tokens_per_dollar), bool)
+    for index in range(KNOTS):
+        faster = bound.output_tokens_per_s_per_user <= speeds[index]
+        beaten = beaten | (faster & (dollars[index] > bound.tokens_per_dollar))
     return (bound.tokens_per_dollar > 0.0) & (~beaten | (bound.tokens_per_joule >= joules))
 
 
 def rivals_of(points: Points, objective: str = "") -> Rivals:
-    """What bounds are held against: speeds and dollars of the front, spread over it, and the most for a joule.
-
-    objective: the only one that counts, '' for all of them and the front.
-    """
-    if objective:
-        never = np.full(KNOTS, MOST, np.float32)
-        best = np.asarray(getattr(points, OF_POINTS[objective]).max(initial=0.0), np.float32)
-        speeds, dollars = (np.full(KNOTS, best) if name == objective else never for name in OBJECTIVES[1::-1])
-        return speeds, dollars, best if objective == OBJECTIVES[2] else never[0, ...]
-    front = front_of(points)
-    places = np.unique(np.round(np.linspace(0, len(front.number) - 1, KNOTS)).astype(int)) if len(front.number) else []
-    speeds, dollars = np.zeros(KNOTS, np.float32), np.zeros(KNOTS, np.float32)
-    speeds[: len(places)], dollars[: len(places)] = front.speed[places], front.dollars[places]
-    return speeds, dollars, np.asarray(points.joules.max(initial=0.0), np.float32)
+    """What bounds are held against. objective: the only one that counts, '' for all of them and the front."""
+    if not objective:
+        front = front_of(points)
+        order = np.argsort(front.speed, kind="stable")
+        return Rivals(front.speed[order], front.dollars[order], float(points.joules.max(initial=0.0)))
+    best = float(getattr(points, OF_POINTS[objective]).max(initial=0.0))
+    speeds, dollars = (best if name == objective else MOST for name in OBJECTIVES[1::-1])
+    return Rivals(np.array([speeds]), np.array([dollars]), best if objective == OBJECTIVES[2] else MOST)
 
 
 def front_of(points: Points) -> Points:

@@ -30,16 +30,17 @@ def portfolio_outcomes(chips: Chip, portfolio: Portfolio, objectives: tuple[str,
     members = at_every_pair(chips, portfolio)
     values = np.array([[member.tokens_per_dollar for member in row] for row in members])
     scores = scored(values, portfolio)
-    outcomes = []
+    outcomes, points = [], sum(np.size(pair.job.mappings.batch) for pair in portfolio.pairs)
     for place, row in enumerate(members):
         limits = worst_limits(row)
         broken = broken_limits(limits)
         if broken:
             told = [-max(broken.values())] * len(objectives)
-            record: dict[str, Any] = {"feasible": False, "reasons": broken}
+            record: dict[str, object] = {"feasible": False, "reasons": broken}
         else:
             told = [float(scores[name][place]) for name in objectives]
             record = record_of(row, {name: float(column[place]) for name, column in scores.items()})
+        record["points"] = points
         outcomes.append(Outcome(limits, told, record))
     return outcomes
 

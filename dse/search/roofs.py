@@ -9,30 +9,28 @@ a domain.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from dse.arrays import Number, ceil_div, pytree
 from dse.assumptions import Assumptions, Serving
 from dse.hardware.chip import Chip
-from dse.hardware.throttle import throttled_time
-from dse.search.bounds import TOLERANCE, Bound, Quick, Work, least_weight
+from dse.hardware.throttle import Envelope, throttled_time
+from dse.hardware.voltage import Floor
+from dse.search.bounds import TOLERANCE, Bound, Work
+from dse.search.sheet import Sheet
 from dse.timing.inference import exchanges_of, lengths_of
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.serving import accepted_tokens, waiting
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
 
-__all__ = ["Needs", "grouped", "least", "needs_of", "roof_of"]
+__all__ = ["Needs", "Shape", "needs_of", "roof_of", "shape_of"]
 
-WIDE_DOMAIN = 1e9
-"""Chips of a domain that no group leaves [1]."""
-
-SMALLEST = 1e-9
-"""Share of the largest need below which mappings count as alike [1]."""
+ENDLESS = 1e30
+"""Bandwidth of a network whose bytes take no time [bytes/s]."""
 
 
 @pytree
@@ -40,9 +38,10 @@ class Needs:
     """What an output token needs, prefill first, then decode, times the chips that share the work, (2, groups).
 
     busiest, macs, operations, weights, state, moved, operators: as in Work; host: steps of the host; sequences: that it
-    serves; floors, latencies: exchanges that pay each; sent: elements sent; reuse: elements near the cores save for
-    each byte there, at most; full: share of the energy that counts; all per token [1]. slow, first: what a chip-second
-    adds to time per output token and time to first token [1]. held_weights, held_state: least on the fullest chip,
+    serves; floors, near_latencies, far_latencies: exchanges that pay each; near_sent, far_sent: elements sent over
+    scale-up and scale-out, near_dealt, far_dealt: to experts and back; reuse: elements near the cores save for each
+    byte there, at most; full: share of the energy that counts; all per token [1]. slow, first: what a chip-second adds
+    to time per output token and time to first token [1]. held_weights, held_state: least on the fullest chip,
     (groups,) [1].
     """
 
@@ -56,8 +55,12 @@ class Needs:
     host: Number
     sequences: Number
     floors: Number
-    latencies: Number
-    sent: Number
+    near_latencies: Number
+    far_latencies: Number
+    near_sent: Number
+    far_sent: Number
+    near_dealt: Number
+    far_dealt: Number
     reuse: Number
     full: Number
     slow: Number
@@ -66,20 +69,56 @@ class Needs:
     held_state: Number
 
 
-def ideal(chip: Chip, floor: float, latency: float) -> Chip:
-    """A chip whose exchanges count floors, latencies or bytes: one wide switch of one byte a second."""
-    link = replace(chip.scale_up, domain=WIDE_DOMAIN, dimensions=0.0, tiers=1.0, bandwidth=1.0, latency=latency)
-    execution = replace(chip.execution, collective_time=floor, network_efficiency=1.0)
-    return replace(chip, scale_up=link, scale_out=link, execution=execution)
+@pytree
+class Shape:
+    """What of the networks decides who exchanges what with whom: as in Link, scale-up first, and of scale-out."""
+
+    domain: Number
+    dimensions: Number
+    tiers: Number
+    outer_dimensions: Number
+
+
+def shape_of(chip: Chip) -> Shape:
+    """The shape of the networks of a chip."""
+    up = chip.scale_up
+    return Shape(domain=up.domain, dimensions=up.dimensions, tiers=up.tiers, outer_dimensions=chip.scale_out.dimensions)
+
+
+def ideal(chip: Chip, shape: Shape, serving: Serving, counted: str) -> Chip:
+    """A chip whose exchanges take a second for each of what is counted, and no time for anything else.
+
+    counted: floors, near_latencies or far_latencies; near and far bytes with the first and the second.
+    """
+    near = {"latency": float(counted == "near_latencies"), "bandwidth": 1.0 if counted == "floors" else ENDLESS}
+    far = {"latency": float(counted == "far_latencies"), "bandwidth": 1.0 if counted == "near_latencies" else ENDLESS}
+    up = {"domain": shape.domain, "dimensions": shape.dimensions, "tiers": shape.tiers}
+    execution = replace(chip.execution, collective_time=float(counted == "floors"), network_efficiency=1.0)
+    return replace(
+        chip,
+        scale_up=replace(chip.scale_up, **up, **near),
+        scale_out=replace(chip.scale_out, dimensions=shape.outer_dimensions, **far),
+        execution=execution,
+        numerics=replace(chip.numerics, activation=serving.exchange_bytes),
+    )
+
+
+COUNTED = ("floors", "near_latencies", "far_latencies")
+DIRECT = ("reduction", "context_exchange", "pipeline")
 
 
 @jax.jit
-def needs_of(chip: Chip, work: Work, model: Transformer, traffic: Traffic, mapping: Mapping, serving: Serving) -> Needs:
-    """The needs of every mapping, each a group of its own. chip: any, scalar; work: of the mappings."""
-    floors, latencies = (exchanges_of(ideal(chip, *one), model, mapping, serving.exchange_bytes) for one in UNITS)
-    kinds = ("reduction", "dispatch", "context_exchange", "pipeline")
-    counts = [sum(getattr(talk, kind).fixed for kind in kinds) for talk in (floors, latencies)]
-    sent = sum(getattr(floors, kind).per_byte for kind in kinds if kind != "dispatch")
+def needs_of(
+    chip: Chip, shape: Shape, work: Work, model: Transformer, traffic: Traffic, mapping: Mapping, serving: Serving
+) -> Needs:
+    """The needs of every mapping, each a group of its own, with networks of a shape.
+
+    chip: any, scalar; work: of the mappings.
+    """
+    ideals = (ideal(chip, shape, serving, counted) for counted in COUNTED)
+    talks = [exchanges_of(one, model, mapping, serving.exchange_bytes) for one in ideals]
+    counts = [sum(getattr(talk, kind).fixed for kind in (*DIRECT, "dispatch")) for talk in talks]
+    sent = [sum(getattr(talk, kind).per_byte for kind in DIRECT) for talk in talks[:2]]
     lengths = lengths_of(traffic, model)
     apart = mapping.disaggregated > 0.0
     stages, sequences = mapping.pipeline_parallel, mapping.batch / mapping.data_parallel
@@ -99,9 +138,11 @@ def needs_of(chip: Chip, work: Work, model: Transformer, traffic: Traffic, mappi
         **{name: getattr(work, name) * scale for name in SCALED},
         host=scale / stages,
         sequences=work.sequences * scale / stages,
-        floors=counts[0] * scale,
-        latencies=counts[1] * scale,
-        sent=sent * work.tokens * model.hidden * scale,
+        **{name: count * scale for name, count in zip(COUNTED, counts, strict=True)},
+        near_sent=sent[0] * work.tokens * model.hidden * scale,
+        far_sent=sent[1] * work.tokens * model.hidden * scale,
+        near_dealt=talks[0].dispatch.per_byte * work.tokens * model.hidden * scale,
+        far_dealt=talks[1].dispatch.per_byte * work.tokens * model.hidden * scale,
         reuse=near * scale,
         full=jnp.stack([pool, jnp.minimum(sequences / stages, 1.0)]),
         slow=jnp.stack([jnp.where(apart, 0.0, others / copy), sequences / copy]),
@@ -112,106 +153,57 @@ def needs_of(chip: Chip, work: Work, model: Transformer, traffic: Traffic, mappi
 
 
 SCALED = ("busiest", "macs", "operations", "weights", "state", "moved", "operators")
-UNITS = ((1.0, 0.0), (0.0, 1.0))
-AT_MOST = ("reuse",)
-"""Needs of which a group has the largest of its members: more of it saves time."""
 
 
-def grouped(needs: Needs, count: int) -> np.ndarray:
-    """Group of each mapping, at most so many (a power of two), members alike in what they need; (mappings,).
-
-    A tree of cuts through the middle of the need that differs most, by its logarithm, within the group.
-    """
-    rows = np.concatenate([np.atleast_2d(np.asarray(leaf, float)) for leaf in jax.tree.leaves(needs)]).T
-    rows = np.log(np.maximum(rows, rows.max(0) * SMALLEST + np.finfo(float).tiny))
-    groups = [np.arange(len(rows))]
-    while len(groups) < count:
-        groups = [half for group in groups for half in halves(rows, group)]
-    found = np.zeros(len(rows), np.int64)
-    for index, group in enumerate(groups):
-        found[group] = index
-    return np.unique(found, return_inverse=True)[1]
-
-
-def halves(rows: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
-    """A group in two at the middle of the range of the need that differs most; one may be empty."""
-    if len(group) < 2:
-        return [group, group[:0]]
-    inside = rows[group]
-    low, high = inside.min(0), inside.max(0)
-    axis = int((high - low).argmax())
-    left = inside[:, axis] <= (low[axis] + high[axis]) / 2.0
-    return [group[left], group[~left]]
-
-
-def least(needs: Needs, group: np.ndarray) -> Needs:
-    """The least needs of each group, and the most of what saves; (2, groups), in the order of the groups."""
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
-
-    def reduced(name: str, leaf: Number) -> np.ndarray:
-        reduce = np.maximum if name in AT_MOST else np.minimum
-        return reduce.reduceat(np.asarray(leaf)[..., order], starts, axis=-1)
-
-    return Needs(**{field.name: reduced(field.name, getattr(needs, field.name)) for field in fields(Needs)})
-
-
-def phase_of(quick: Quick, needs: Needs, phase: int, near: Number, least_bytes: Number) -> tuple[Number, Number]:
+def phase_of(sheet: Sheet, needs: Needs, phase: int, least_bytes: Number) -> tuple[Number, Number]:
     """Least chip-seconds [s] and energy [J] of one phase for an output token.
 
-    near: bytes that stay in SRAM; least_bytes: of a number that is exchanged [bytes].
+    least_bytes: of a number that is exchanged [bytes]. Who slows down burns less for the same work, but never less than
+    at the lowest supply, nor than what the least power comes to in the least time.
     """
-    chip, rates, energy = quick.chip, quick.rates, quick.hardware.energy
     one = jax.tree.map(lambda leaf: leaf[phase] if jnp.ndim(leaf) > 1 else leaf, needs)
-    weight = least_weight(chip.numerics)
-    weights, state = one.weights * weight, one.state * chip.numerics.state
-    held_weights, held_state = one.held_weights * weight, one.held_state * chip.numerics.state
-    unit, execution = chip.matrix, chip.execution
-    per_mac = jnp.minimum(rates.clock / (unit.units * unit.rows * unit.columns), rates.scalar)
-    matrix = one.busiest * per_mac * jnp.minimum(execution.expert_imbalance, 1.0)
-    streamed = weights * jnp.maximum(1.0 - near / held_weights, 0.0)
-    kept = state * jnp.maximum(1.0 - near / jnp.maximum(held_state, 1.0), 0.0)
-    behind = jnp.maximum(jnp.maximum(streamed, kept), weights + state - one.reuse * near)
-    behind = jnp.where(chip.memory.capacity > 0.0, behind, 0.0)
-    sram_bytes = jnp.maximum(weights + state + one.moved * chip.numerics.activation, one.macs * rates.local_reuse)
-    memory = behind * rates.memory
-    slowest = jnp.maximum(jnp.maximum(matrix + one.operations * rates.vector, sram_bytes * rates.sram), memory)
-    demand = slowest + one.operators * execution.operator_time
-    sent = exchanged(quick, one, least_bytes)
-    busy = demand + sent - jnp.minimum(sent * execution.overlap, demand)
-    free = busy + one.host * execution.step_time + one.sequences * execution.sequence_time
-    clocked = busy * energy.clocks + one.macs * energy.mac + one.operations * energy.vector
-    clocked, fixed = clocked + sram_bytes * energy.sram, behind * energy.memory
-    paced = jnp.maximum(matrix + one.operations * rates.vector, sram_bytes * rates.sram)
-    time = throttled_time(clocked, fixed, paced, free - paced, quick.envelope)
-    return time, one.full * (jnp.minimum(clocked + fixed, quick.envelope.power * time) + energy.links * time)
+    weights, state = one.weights * sheet.weight, one.state * sheet.state
+    held_weights, held_state = one.held_weights * sheet.weight, one.held_state * sheet.state
+    matrix = one.busiest * sheet.per_mac + one.operations * sheet.vector
+    streamed = weights * jnp.maximum(1.0 - sheet.near / held_weights, 0.0)
+    kept = state * jnp.maximum(1.0 - sheet.near / jnp.maximum(held_state, 1.0), 0.0)
+    behind = jnp.maximum(jnp.maximum(streamed, kept), weights + state - one.reuse * sheet.near)
+    sram_bytes = jnp.maximum(weights + state + one.moved * sheet.activation, one.macs * sheet.reuse)
+    slowest = jnp.maximum(jnp.maximum(matrix, sram_bytes * sheet.sram), behind * sheet.memory)
+    demand = slowest + one.operators * sheet.operator
+    element = jnp.maximum(sheet.activation, least_bytes)
+    dealt = (sheet.activation + element) / 2.0
+    sent = one.floors * sheet.collective + one.near_latencies * sheet.near_latency
+    sent = sent + one.far_latencies * sheet.far_latency
+    sent = sent + (one.near_sent * element + one.near_dealt * dealt) * sheet.near_byte
+    sent = sent + (one.far_sent * element + one.far_dealt * dealt) * sheet.far_byte
+    busy = demand + sent - jnp.minimum(sent * sheet.overlap, demand)
+    free = busy + one.host * sheet.step + one.sequences * sheet.sequence
+    clocked = busy * sheet.clocks + one.macs * sheet.mac_energy + one.operations * sheet.vector_energy
+    clocked, fixed = clocked + sram_bytes * sheet.sram_energy, behind * sheet.memory_energy
+    paced = jnp.maximum(matrix, sram_bytes * sheet.sram)
+    floor = Floor(clock=sheet.floor_clock, energy=sheet.floor_energy)
+    time = throttled_time(clocked, fixed, paced, free - paced, Envelope(power=sheet.power, floor=floor))
+    slowed = jnp.maximum(sheet.least_power * time, fixed + clocked * sheet.floor_energy)
+    return time, one.full * (jnp.minimum(clocked + fixed, slowed) + sheet.links * time)
 
 
-def exchanged(quick: Quick, one: Needs, least_bytes: Number) -> Number:
-    """Least time of exchanges for an output token, over the faster network and its least latency [s]."""
-    up, out, execution = quick.chip.scale_up, quick.chip.scale_out, quick.chip.execution
-    fastest = jnp.maximum(jnp.maximum(up.bandwidth, out.bandwidth), 1.0) * execution.network_efficiency
-    latency = jnp.where(out.bandwidth > 0.0, jnp.minimum(up.latency, out.latency), up.latency)
-    size = one.sent * jnp.maximum(quick.chip.numerics.activation, least_bytes)
-    return one.floors * execution.collective_time + one.latencies * latency + size / fastest
+def roof_of(sheet: Sheet, needs: Needs, traffic: Traffic, assumptions: Assumptions) -> Bound:
+    """Upper bounds of designs, or of the best that boxes of them hold, under any mapping of a group.
 
-
-def roof_of(quick: Quick, needs: Needs, traffic: Traffic, assumptions: Assumptions) -> Bound:
-    """Upper bounds of designs, leaves (designs, 1), under any mapping of each group, leaves (groups,)."""
-    chip = quick.chip
-    near = chip.sram.capacity * chip.sram.resident_share
+    Leaves of the sheet and of the groups broadcast: (designs, 1) and (groups,), or both (pairs,).
+    """
     (prefill, one), (decode, other) = (
-        phase_of(quick, needs, phase, near, assumptions.serving.exchange_bytes) for phase in (0, 1)
+        phase_of(sheet, needs, phase, assumptions.serving.exchange_bytes) for phase in (0, 1)
     )
     seconds, energy = prefill + decode, one + other
     per_token = needs.slow[0] * prefill + needs.slow[1] * decode
-    begins = chip.execution.request_time + needs.first[0] * prefill + needs.first[1] * decode
-    room = near + chip.memory.capacity * chip.execution.usable_memory + chip.far_memory.capacity
-    held = needs.held_weights * least_weight(chip.numerics) + needs.held_state * chip.numerics.state
+    begins = sheet.request + needs.first[0] * prefill + needs.first[1] * decode
+    held = needs.held_weights * sheet.weight + needs.held_state * sheet.state
     late = jnp.maximum(begins / traffic.time_to_first_token, per_token / traffic.time_per_output_token)
-    excess = jnp.maximum(jnp.maximum(late, held / jnp.maximum(room, 1.0)) - 1.0, quick.excess)
-    usd = seconds * quick.rate / assumptions.economics.utilisation + energy * quick.electricity
-    drawn = quick.plug * (seconds * quick.static + energy)
+    excess = jnp.maximum(jnp.maximum(late, held / jnp.maximum(sheet.room, 1.0)) - 1.0, sheet.excess)
+    usd = seconds * sheet.rate / assumptions.economics.utilisation + energy * sheet.electricity
+    drawn = sheet.plug * (seconds * sheet.static + energy)
     bounds = Bound(
         tokens_per_dollar=1.0 / usd, output_tokens_per_s_per_user=1.0 / per_token, tokens_per_joule=1.0 / drawn
     )

@@ -8,53 +8,88 @@ import optuna
 from optuna.storages import BaseStorage
 
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
+from dse.search.journal import journal_storage
+from dse.search.patience import reason, shown
+from dse.search.recovery import GRACE, put_back
+from dse.search.samplers import calmly
 
 __all__ = ["DEFAULT_STORAGE", "existing_storage", "find_study", "open_storage", "study_names"]
 
 DEFAULT_STORAGE = "journal:results/studies.journal"
-STALE_LOCK = 5
-"""After so many seconds the lock of a journal file is taken from a process that does not move [s]."""
+ANSWER = 10.0
+"""How long a gRPC proxy may take to answer at first [s]."""
 
 SCHEMES = ("journal:PATH", "sqlite:///PATH", "postgresql://...", "mysql://...", "grpc://HOST:PORT", "memory:")
 
 
-def journal(path: str) -> BaseStorage:
-    """Optuna's journal file; its folder is made.
-
-    The path is absolute because the lock of a killed process is only recognised as stale behind an absolute one; a
-    write takes milliseconds, so a lock that stands for seconds belongs to nobody.
-    """
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-
-    file = Path(path).resolve()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileSymlinkLock(str(file), grace_period=STALE_LOCK)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
-
-
 def grpc(address: str) -> BaseStorage:
-    """A storage behind Optuna's gRPC proxy."""
-    host, _, port = address.removeprefix("//").partition(":")
-    return optuna.storages.GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
+    """A storage behind Optuna's gRPC proxy, which must be there."""
+    host, _, port = address.removeprefix("//").rstrip("/").partition(":")
+    proxy = optuna.storages.GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
+    proxy.wait_server_ready(timeout=ANSWER)
+    return proxy
 
 
-def open_storage(url: str) -> BaseStorage:
-    """A storage by URL; CatalogueError with the valid forms, or with the reason why it cannot be opened."""
+def database(url: str, beat: int | None) -> BaseStorage:
+    """A relational database; connections that it has dropped are replaced.
+
+    beat: seconds between signs of life of running trials; those of a dead process are put back. None: nobody beats.
+    """
     scheme, _, rest = url.partition(":")
+    driver = "postgresql+psycopg" if scheme == "postgresql" else scheme
+    return optuna.storages.RDBStorage(
+        f"{driver}:{rest}",
+        engine_kwargs={} if scheme.startswith("sqlite") else {"pool_pre_ping": True},
+        heartbeat_interval=beat,
+        grace_period=None if beat is None else GRACE * beat,
+        heartbeat_stale_trial_callback=None if beat is None else put_back,
+    )
+
+
+def opened(url: str, beat: int | None) -> BaseStorage | None:
+    """The storage behind a URL; None for an unknown scheme."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "journal" and rest:
+        return journal_storage(rest)
+    if scheme == "memory":
+        return optuna.storages.InMemoryStorage()
+    if scheme == "grpc":
+        return grpc(rest)
+    if scheme.partition("+")[0] in ("sqlite", "postgresql", "mysql"):
+        return database(url, beat)
+    return None
+
+
+def open_storage(url: str, beat: int | None = None) -> BaseStorage:
+    """A storage by URL; CatalogueError with the valid forms, or with the reason why it cannot be opened.
+
+    beat: as of `database`.
+    """
     try:
-        if scheme == "journal" and rest:
-            return journal(rest)
-        if scheme == "memory":
-            return optuna.storages.InMemoryStorage()
-        if scheme == "grpc":
-            return grpc(rest)
-        if scheme.partition("+")[0] in ("sqlite", "postgresql", "mysql"):
-            return optuna.storages.RDBStorage(url)
+        with calmly():
+            storage = opened(url, beat)
     except Exception as error:  # every driver raises its own kind; all of them mean the same to the user
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CatalogueError([Problem(f"the storage cannot be opened: {reason}", value=url)]) from error
+        rule = f"the storage cannot be opened: {reason(error)}"
+        raise CatalogueError([Problem(rule, value=shown(url), way_out=way_in(error, url))]) from error
+    if storage is not None:
+        return storage
+    scheme = url.partition(":")[0]
     close = nearest(scheme, [form.partition(":")[0] for form in SCHEMES])
-    raise CatalogueError([Problem("unknown kind of storage", value=repr(url), allowed=listed(SCHEMES), nearest=close)])
+    allowed = listed(SCHEMES)
+    raise CatalogueError([Problem("unknown kind of storage", value=repr(shown(url)), allowed=allowed, nearest=close)])
+
+
+def way_in(error: Exception, url: str) -> str:
+    """What to do about a storage that cannot be opened, '' where its error says it."""
+    scheme = url.partition(":")[0]
+    if isinstance(error, ImportError):
+        package = {"grpc": "'altarch-dse[grpc]'", "mysql": "pymysql"}.get(scheme, "'altarch-dse[postgresql]'")
+        return f"install what it needs: pip install {package}"
+    if "schema" in str(error):
+        return f"save the file, then: optuna storage upgrade --storage {shown(url)}"
+    if scheme in ("grpc", "mysql") or scheme.startswith("postgresql"):
+        return "start the server, or name another storage"
+    return ""
 
 
 def file_of(url: str) -> Path | None:
@@ -65,18 +100,18 @@ def file_of(url: str) -> Path | None:
     return None
 
 
-def existing_storage(url: str, study: str = "") -> BaseStorage:
+def existing_storage(url: str, study: str = "", beat: int | None = None) -> BaseStorage:
     """A storage that is there already; nothing is made. CatalogueError with the storages that there are.
 
-    study: the one that is looked for, named in the message.
+    study: the one that is looked for, named in the message; beat: as of `database`.
     """
     file = file_of(url)
     if file is None or file.is_file():
-        return open_storage(url)
+        return open_storage(url, beat)
     rule = "there is no such storage" + (f", and so no study {study!r}" if study else "")
     here = listed(storages_beside(file)) or "none here"
     way_out = f"storages: {here}; name one with --storage, or start a study: dse study run SPACE"
-    raise CatalogueError([Problem(rule, value=url, way_out=way_out)])
+    raise CatalogueError([Problem(rule, value=shown(url), way_out=way_out)])
 
 
 def storages_beside(file: Path) -> list[str]:

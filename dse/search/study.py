@@ -1,244 +1,209 @@
 """How is a space searched? Batches of designs from an Optuna sampler, each with its best mapping found exactly.
 
-The sampler works on a study in memory; every batch of finished trials is added to the durable study at once, so any
-storage is as fast as it can write and whatever has been told survives the process.
+The sampler works on a copy of the study in memory (dse/search/shared.py); every batch of finished trials is added to
+the durable study at once, so any storage is as fast as it can write and whatever has been told survives the process.
+A worker announces its batch first, so that others know of it and can take it over.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-import jax
 import numpy as np
 import optuna
-from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.analysis.comparison import Job
-from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
-from dse.analysis.quality import Quality, check_space
-from dse.best_mapping import OBJECTIVES, best_mapping
+from dse.analysis.portfolio import Portfolio
+from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Value
 from dse.catalogue.library import Library
 from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
-from dse.search.objective import (
-    Outcome,
-    limits_of,
-    mapping_objective,
-    objective_values,
-    objectives_of,
-    trial_record,
-)
-from dse.search.portfolio import portfolio_metric, portfolio_outcomes
-from dse.search.samplers import batch_size, calmly, choose, make_sampler
+from dse.search.described import trial_words, units_of_fields
+from dse.search.objective import Outcome, limits_of, mapping_objective, objective_values, trial_record
+from dse.search.patience import patiently
+from dse.search.plan import Plan, check_unchanged, create, plan_in, plan_of, portfolio_plan
+from dse.search.portfolio import portfolio_outcomes
+from dse.search.presence import EVERY, Presence
+from dse.search.recovery import NOBODY, WORKER
+from dse.search.samplers import batch_size, calmly, make_sampler, scorer_of
+from dse.search.scorer import SpaceScorer
+from dse.search.shared import Shared, finish, lean
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
 from dse.search.start_points import START, StartPoint
-from dse.search.storage import find_study, study_names
+from dse.search.target import loosest_target, rivals, target_distribution
+from dse.timing.inference import busy_shares
 
-__all__ = ["Plan", "Progress", "best_trial", "create", "design_of", "plan_of", "portfolio_plan", "run"]
+__all__ = [
+    "ALONE",
+    "Plan",
+    "Progress",
+    "Work",
+    "best_trial",
+    "create",
+    "design_of",
+    "plan_in",
+    "plan_of",
+    "portfolio_plan",
+    "run",
+    "told_trials",
+]
 
 SEEDS = 2**32
 """Seeds that samplers take: from 0, below this [1]."""
 
-FASTEST = 1e-3
-SLOWEST = 0.2
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a study is: the space and the job by name, the objectives, the sampler and its seed.
-
-    digest: of the space file, so that a study goes on only in the space that it was begun in; portfolio: of jobs in
-    place of the one of model and traffic, '' for none; least_qsnr [dB], greatest_loss [1]: asked of formats, None: not.
-    """
-
-    space: str
-    digest: str
-    model: str
-    traffic: str
-    price_basis: str
-    buyer: str
-    volume: float
-    objectives: tuple[str, ...]
-    sampler: str
-    seed: int
-    most_chips: int
-    portfolio: str = ""
-    least_qsnr: float | None = None
-    greatest_loss: float | None = None
-
-    @property
-    def quality(self) -> Quality:
-        """What is asked of formats."""
-        return Quality(self.least_qsnr, self.greatest_loss)
-
-
-LATER = ("portfolio", "least_qsnr", "greatest_loss")
-"""Fields that the plan of an older study lacks."""
+Evaluate = Callable[[Sequence[Trial], Sequence[Mapping[str, Value]]], list[Outcome]]
+"""What trials and their designs come to."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """State after a batch: trials told in all, feasible ones among them, the best value and its trial."""
+    """State after a batch: trials told in all, feasible ones among them, the best value and its trial.
+
+    told: by this process.
+    """
 
     done: int
     feasible: int
     best: float
     best_number: int
+    told: int = 0
 
 
-def digest(space: Space, job: Job | Portfolio) -> str:
-    """Fingerprint of the space, and of all models, traffics, shares, chips to beat and assumptions."""
-    one = isinstance(job, Job)
-    parts = [(1.0, job)] if one else [(pair.share, pair.job) for pair in job.pairs]
-    trees = [(each.transformer, each.requests, each.assumptions) for _, each in parts]
-    leaves = [float(leaf) for leaf in jax.tree.leaves(trees)] + (
-        [] if one else [*(share for share, _ in parts), *job.best.tolist()]
-    )
-    said = repr((sorted(space.fixed.items()), sorted(space.free.items()), leaves))
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+def never() -> bool:
+    """When a run that nobody stops is stopped."""
+    return False
 
 
-def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
-    """The plan of a new study; CatalogueError for unknown objectives or samplers, and for formats never measured."""
-    return planned(space, job, objectives_of(objectives), sampler, seed, trials)
+def unreported(_: Progress) -> None:
+    """What a run reports to when nobody watches."""
 
 
-def portfolio_plan(
-    space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
-) -> Plan:
-    """The plan of a new study of a portfolio; CatalogueError as for a job, and where there is nothing to regret."""
-    fields = tuple(portfolio_metric(name) for name in objectives)
-    if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
-        check_rivals(portfolio)
-    return planned(space, portfolio, fields, sampler, seed, trials)
+class Work(NamedTuple):
+    """How a process works on a study.
+
+    announce: whether others see what it is about to evaluate, and take it over if it dies: a worker; every: seconds
+    between its signs of life [s]; stop: asked before every batch; evaluate: in place of the evaluation of the job.
+    """
+
+    announce: bool = False
+    every: int = EVERY
+    stop: Callable[[], bool] = never
+    evaluate: Evaluate | None = None
 
 
-def planned(
-    space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
-) -> Plan:
-    """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields))
-    one = isinstance(asked, Job)
-    job = asked if one else asked.pairs[0].job
-    check_space(space, job.quality, job.library, fields)
-    return Plan(
-        space=space.name,
-        digest=digest(space, asked),
-        model=job.model if one else "",
-        traffic=job.traffic if one else "",
-        price_basis=job.price_basis,
-        buyer=job.buyer,
-        volume=job.volume,
-        objectives=fields,
-        sampler=name,
-        seed=seed,
-        most_chips=job.most_chips,
-        portfolio="" if one else asked.name,
-        least_qsnr=job.quality.least_qsnr,
-        greatest_loss=job.quality.greatest_loss,
-    )
+ALONE = Work()
+"""The only process at work, as far as anybody knows."""
 
 
-def fresh_name(plan: Plan, taken: Sequence[str]) -> str:
-    """A name that no study of the storage has."""
-    base = f"{plan.space}-{plan.portfolio or f'{plan.model}-{plan.traffic}'}"
-    names = (base if i == 1 else f"{base}-{i}" for i in range(1, len(taken) + 2))
-    return next(name for name in names if name not in taken)
+def told_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that have been told; those that run, wait or failed have no result."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def create(storage: BaseStorage, plan: Plan, name: str | None) -> optuna.Study:
-    """A new durable study that carries its plan; CatalogueError when the name is taken."""
-    taken = study_names(storage)
-    if name in taken:
-        way_out = f"go on with it: dse study resume {name}; or give another --study"
-        raise CatalogueError([Problem("a study of this name exists", value=repr(name), way_out=way_out)])
-    study = optuna.create_study(
-        study_name=name or fresh_name(plan, taken),
-        storage=storage,
-        sampler=optuna.samplers.RandomSampler(),
-        directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
-    )
-    study.set_user_attr("plan", asdict(plan) | {"objectives": list(plan.objectives)})
-    return study
-
-
-def plan_in(study: optuna.Study) -> Plan:
-    """The plan that a durable study carries; CatalogueError for a study of another program."""
-    stored = study.user_attrs.get("plan")
-    if not isinstance(stored, dict) or {*stored, *LATER} != set(Plan.__dataclass_fields__):
-        way_out = "open it with Optuna, or start a new one with `dse study run SPACE`"
-        raise CatalogueError([Problem("was not begun by this program", value=study.study_name, way_out=way_out)])
-    return Plan(**{**stored, "objectives": tuple(stored["objectives"])})
-
-
-def working_copy(durable: optuna.Study, plan: Plan) -> optuna.Study:
-    """The same study in memory, with the sampler; a seed of its own for every stretch that is run."""
-    told = durable.get_trials(deepcopy=False)
+def working_copy(
+    told: Sequence[FrozenTrial], plan: Plan, salt: int = 0, scorer: SpaceScorer | None = None
+) -> optuna.Study:
+    """Told trials as a study in memory, with the sampler; every stretch and every salt has a seed of its own."""
     working = optuna.create_study(
-        sampler=make_sampler(plan.sampler, (plan.seed + len(told)) % SEEDS, len(plan.objectives)),
+        sampler=make_sampler(plan.sampler, (plan.seed + len(told) + salt) % SEEDS, len(plan.objectives), scorer),
         directions=[StudyDirection.MAXIMIZE] * len(plan.objectives),
     )
-    working.add_trials(told)
+    working.add_trials([lean(trial) for trial in told])
     return working
 
 
-def enqueue(working: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
-    """Put start points before everything that the sampler will propose; each is marked in its user attributes.
+def enqueue(durable: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
+    """Put start points before everything that a sampler will propose; each is marked in its user attributes.
 
     With several objectives of the mapping they are tried under the loosest limit on the time per output token.
     """
-    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan) else {}
+    target = {TARGET: loosest_target(job)} if isinstance(job, Job) and rivals(plan.objectives) else {}
     for point in starts:
-        working.enqueue_trial(point.params | target, user_attrs={START: point.record})
-
-
-def rivals(plan: Plan) -> bool:
-    """Whether several objectives pull at the mapping, so that each trial needs a place of its own on their front."""
-    return sum(name in OBJECTIVES for name in plan.objectives) > 1
-
-
-def loosest_target(job: Job) -> float:
-    """The highest limit on the time per output token that a trial of several objectives may set itself [s]."""
-    return min(float(job.requests.time_per_output_token), SLOWEST)
+        durable.enqueue_trial(point.params | target, user_attrs={START: point.record, WORKER: NOBODY})
 
 
 def target_of(trial: Trial, plan: Plan, job: Job) -> float:
     """The limit on the time per output token under which this trial looks for its mapping [s]."""
-    if not rivals(plan):
+    if not rivals(plan.objectives):
         return float(job.requests.time_per_output_token)
-    slowest = loosest_target(job)
-    return trial.suggest_float(TARGET, min(FASTEST, slowest / 10.0), slowest, log=True)
+    among = target_distribution(job)
+    return trial.suggest_float(TARGET, among.low, among.high, log=True)
+
+
+def evaluation(
+    space: Space, plan: Plan, job: Job | Portfolio, library: Library, scorer: SpaceScorer | None = None
+) -> Evaluate:
+    """What designs of a space come to, all of them in one call a job; the scorer learns which mappings were best."""
+
+    def outcomes(trials: Sequence[Trial], designs: Sequence[Mapping[str, Value]]) -> list[Outcome]:
+        if isinstance(job, Portfolio):
+            return portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
+        slowest = np.array([target_of(trial, plan, job) for trial in trials])
+        return job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job, scorer)
+
+    return outcomes
+
+
+def asked(shared: Shared, size: int, waiting: Sequence[FrozenTrial]) -> tuple[list[Trial], dict[int, int]]:
+    """The next trials of the copy: designs that wait in the durable study, then new ones.
+
+    Also where they are in the durable study already: number in the copy -> id there.
+    """
+    trials, keys = [], {}
+    for one in waiting[:size]:
+        attributes = {key: value for key, value in one.user_attrs.items() if key not in (WORKER, "result")}
+        shared.working.enqueue_trial(params_of(one), user_attrs=attributes)
+        trial = shared.working.ask()
+        if shared.take(one, trial.number):
+            trials.append(trial)
+            keys[trial.number] = one._trial_id
+        else:
+            shared.working.tell(trial, state=TrialState.FAIL)
+    return [*trials, *(shared.working.ask() for _ in range(size - len(trials)))], keys
+
+
+def params_of(waiting: FrozenTrial) -> dict[str, Value]:
+    """The design that waits: put back with its parameters, or enqueued with values that are not suggested yet."""
+    return waiting.params or waiting.system_attrs.get("fixed_params", {})
 
 
 def run_batch(
-    working: optuna.Study, size: int, space: Space, plan: Plan, job: Job | Portfolio, library: Library
+    shared: Shared, presence: Presence, space: Space, size: int, waiting: Sequence[FrozenTrial], work: Work
 ) -> list[FrozenTrial]:
-    """Ask for designs, evaluate all of them in one call a job, tell the results; the finished trials in order."""
+    """Ask for designs, evaluate all of them in one call a job, tell the results; the told trials in order."""
+    assert work.evaluate is not None
     found = distributions(space)
-    trials = [working.ask() for _ in range(size)]
+    trials, keys = asked(shared, size, waiting)
     designs = [suggest(trial, space, found) for trial in trials]
-    if isinstance(job, Portfolio):
-        outcomes = portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
-    else:
-        slowest = np.array([target_of(trial, plan, job) for trial in trials])
-        outcomes = job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job)
+    if work.announce:
+        copies = [shared.working._storage.get_trial(trial._trial_id) for trial in trials]
+        keys |= {copy.number: shared.claim(copy) for copy in copies if copy.number not in keys}
+    presence.hold(keys.values())
     finished = []
-    for trial, outcome in zip(trials, outcomes, strict=True):
+    for trial, design, outcome in zip(trials, designs, work.evaluate(trials, designs), strict=True):
         for name, excess in outcome.limits.items():
             trial.set_constraint(name, excess)
-        trial.set_user_attr("result", outcome.record)
-        finished.append(working.tell(trial, outcome.values))
+        attributes = {**trial_words(space, design, outcome.record), "result": outcome.record}
+        copy = finish(shared.working, trial, outcome.values, attributes)
+        key = keys.get(trial.number)
+        if key is None:
+            shared.add(copy, trial.number)
+            finished.append(copy)
+        elif shared.tell(key, copy):
+            finished.append(copy)
     return finished
 
 
-def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list[Outcome]:
+def job_outcomes(
+    chips: Chip, slowest: np.ndarray, plan: Plan, job: Job, scorer: SpaceScorer | None = None
+) -> list[Outcome]:
     """Designs, leaves (designs,), on one job under limits on the time per output token (designs,) [s]."""
     best = best_mapping(
         chips,
@@ -249,28 +214,39 @@ def job_outcomes(chips: Chip, slowest: np.ndarray, plan: Plan, job: Job) -> list
         objective=mapping_objective(plan.objectives),
         slowest=slowest,
     )
+    if scorer is not None:
+        scorer.learn(best.index[best.metrics.worst_limit <= 0.0])
+    shares = busy_shares(best.metrics.decode)
+    busy = {name: np.broadcast_to(np.asarray(share), slowest.shape) for name, share in shares.items()}
     outcomes = []
     for i, slow in enumerate(slowest):
         limits = limits_of(best.metrics, i)
         reached = float(best.metrics.time_per_output_token[i]) / slow - 1.0
         limits["time_per_output_token"] = max(limits["time_per_output_token"], min(reached, 1e9))
-        record = trial_record(best.metrics, best.mapping, i, limits)
+        record = trial_record(best.metrics, best.mapping, i, limits, busy) | {"points": np.size(job.mappings.batch)}
         outcomes.append(Outcome(limits, objective_values(best.metrics, i, plan.objectives, limits), record))
     return outcomes
 
 
 def progress_of(study: optuna.Study) -> Progress:
     """Where a study stands, by its first objective."""
-    told = study.get_trials(deepcopy=False)
-    feasible = [trial for trial in told if trial.user_attrs.get("result", {}).get("feasible")]
-    best = max(feasible, key=lambda trial: (trial.values or [0.0])[0], default=None)
-    if best is None:
-        return Progress(len(told), 0, 0.0, -1)
-    return Progress(len(told), len(feasible), (best.values or [0.0])[0], best.number)
+    return advanced(Progress(0, 0, 0.0, -1), told_trials(study))
 
 
-def unreported(_: Progress) -> None:
-    """What a run reports to when nobody watches."""
+def advanced(state: Progress, told: Sequence[FrozenTrial]) -> Progress:
+    """The state after some more told trials."""
+    for trial in told:
+        value = (trial.values or [0.0])[0]
+        feasible = bool(trial.user_attrs.get("result", {}).get("feasible"))
+        better = feasible and (value > state.best or state.feasible == 0)
+        state = Progress(
+            done=state.done + 1,
+            feasible=state.feasible + feasible,
+            best=value if better else state.best,
+            best_number=trial.number if better else state.best_number,
+            told=state.told,
+        )
+    return state
 
 
 def run(
@@ -281,59 +257,53 @@ def run(
     trials: int,
     report: Callable[[Progress], None] = unreported,
     starts: Sequence[StartPoint] = (),
+    work: Work = ALONE,
 ) -> Progress:
     """Run so many more trials of a study; what is told is in the storage, batch by batch.
 
-    starts: designs that a new study tries before it samples any. The same plan gives the same trials.
-    CatalogueError when the space has changed since the study was begun.
+    starts: designs that a new study tries before it samples any. The same plan gives the same trials, unless other
+    processes work on the study too. CatalogueError when the space has changed since the study was begun.
     """
     plan = plan_in(durable)
-    if plan.digest != digest(space, job):
-        way_out = "restore the files, or start a new study"
-        raise CatalogueError(
-            [
-                Problem(
-                    "the space, its model, traffic or assumptions have changed since the study began",
-                    value=space.name,
-                    way_out=way_out,
-                )
-            ]
-        )
-    working = working_copy(durable, plan)
-    state = progress_of(working)
-    report(state)
-    if state.done == 0:
-        enqueue(working, starts, plan, job)
-    left = trials
-    while left > 0:
-        size = min(batch_size(plan.sampler), left)
-        with calmly():
-            finished = run_batch(working, size, space, plan, job, library)
-        durable.add_trials(finished)
-        left -= size
-        state = advanced(state, finished)
+    check_unchanged(plan, space, job)
+    if "units" not in durable.user_attrs:
+        durable.set_user_attr("units", units_of_fields(space))
+    if starts and not durable.get_trials(deepcopy=False):
+        enqueue(durable, starts, plan, job)
+    scorer = scorer_of(plan.sampler, space, job, plan.objectives)
+    work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library, scorer))
+    with Presence(durable, work.every) as presence:
+        told = told_trials(durable)
+        salt = int(hashlib.sha256(presence.name.encode()).hexdigest(), 16) if work.announce else 0
+        shared = Shared(durable, working_copy(told, plan, salt, scorer), presence.name, told)
+        state = advanced(Progress(0, 0, 0.0, -1), told)
         report(state)
+        try:
+            while state.told < trials and not work.stop():
+                news = shared.follow()
+                if presence.due() and patiently(presence.recover):
+                    news = shared.follow()
+                state = advanced(state, news.told)
+                size = min(batch_size(plan.sampler), trials - state.told)
+                with calmly():
+                    finished = run_batch(shared, presence, space, size, news.waiting, work)
+                state = told_by_us(state, finished)
+                presence.told = state.told
+                report(state)
+        except BaseException:
+            shared.give_back()
+            raise
     return state
 
 
-def advanced(state: Progress, finished: Sequence[FrozenTrial]) -> Progress:
-    """The state after some more finished trials."""
-    for trial in finished:
-        value = (trial.values or [0.0])[0]
-        feasible = bool(trial.user_attrs["result"]["feasible"])
-        better = feasible and value > state.best
-        state = Progress(
-            done=state.done + 1,
-            feasible=state.feasible + feasible,
-            best=value if better else state.best,
-            best_number=trial.number if better else state.best_number,
-        )
-    return state
+def told_by_us(state: Progress, finished: Sequence[FrozenTrial]) -> Progress:
+    """The state after a batch of this process."""
+    return replace(advanced(state, finished), told=state.told + len(finished))
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
     """The feasible trial with the highest first objective; CatalogueError with the commonest reasons if none is."""
-    told = study.get_trials(deepcopy=False)
+    told = told_trials(study)
     feasible = [trial for trial in told if trial.user_attrs.get("result", {}).get("feasible")]
     if feasible:
         return max(feasible, key=lambda trial: (trial.values or [0.0])[0])
@@ -351,9 +321,3 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
 def design_of(space: Space, trial: FrozenTrial) -> dict[str, Value]:
     """The complete description of a trial's chip, ready to be written as a chip file."""
     return flat_design(space, trial.params)
-
-
-def open_study(storage: BaseStorage, name: str) -> tuple[optuna.Study, Plan]:
-    """A study and its plan; CatalogueError for unknown ones."""
-    study = find_study(storage, name)
-    return study, plan_in(study)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,34 +17,42 @@ from dse.catalogue.build import build_chips
 from dse.catalogue.fields import Value
 from dse.evaluate import Metrics
 from dse.search.bounds import TOLERANCE
-from dse.search.points import Points, best_of_designs, merged_points
-from dse.search.sweep import (
-    Chunk,
-    Counts,
-    Sweep,
-    chunk_of,
-    chunks_of,
-    sample_of,
-    sample_size,
-)
-from dse.search.sweep_store import SweepStore
+from dse.search.cover import Cover, cover_of
+from dse.search.points import Chunk, Counts, Points, best_of_designs, merged_points
+from dse.search.sweep import chunk_of, climbed, sample_of, sample_size
+from dse.search.sweep_store import Kept, SweepStore
+from dse.search.swept import Sweep
 from dse.timing.mapping import Mapping
 
-__all__ = ["Found", "Plan", "Result", "State", "document_of", "result_of", "run_sweep", "sample_rows"]
+__all__ = [
+    "Found",
+    "Plan",
+    "Result",
+    "State",
+    "added",
+    "already",
+    "document_of",
+    "result_of",
+    "run_sweep",
+    "sample_rows",
+    "timed",
+]
+
+
+FIRST_CHUNK = 64
+"""Boxes of the first chunk [1]."""
+
+QUICK, SLOW = 10.0, 40.0
+"""Seconds of a chunk below which the next is twice as large, and above which it is half as large [s]."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of a grid is swept: the first designs of its order, of their chunks every `of`-th from `shard` on."""
+    """How much of a grid is swept: so many designs, and of the boxes that cover them every `of`-th from `shard` on."""
 
     designs: int
     shard: int = 0
     of: int = 1
-
-    @property
-    def chunks(self) -> list[tuple[int, int]]:
-        """First place and end of every chunk of this shard."""
-        return list(chunks_of(self.designs))[self.shard :: self.of]
 
 
 @dataclass(frozen=True)
@@ -58,50 +67,67 @@ class State:
 
 
 def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State], None]) -> State:
-    """Every chunk of a plan that is not in the store yet, each held against what was found before it."""
+    """Every box of a plan that is not in the store yet, in chunks, each held against what was found before it.
+
+    A run of everything takes what shards have done as done, in whichever parts.
+    """
     begun = time.perf_counter()
-    sample, seconds = sampled(sweep, plan, store)
-    state = State(Counts(evaluated=sample.counts.evaluated), merged_points([sample.points]), seconds, 0.0, 0)
-    for start, stop in plan.chunks:
-        kept = store.read(start, stop)
-        if kept is None:
-            chunk, seconds = timed_chunk(sweep, start, stop, state.points)
-            store.write(start, stop, chunk, seconds)
-        else:
-            chunk, seconds = kept
-        fresh = stop - start if kept is None else 0
-        state = State(
-            state.counts + chunk.counts,
-            merged_points([state.points, chunk.points]),
-            state.seconds + seconds,
-            time.perf_counter() - begun,
-            state.fresh_designs + fresh,
-        )
+    cover = cover_of(sweep, plan.designs)
+    state, done = already(sweep, plan, store, cover)
+    told(state)
+    left = np.arange(plan.shard, cover.count, plan.of)
+    left, size = left[~done[left]], FIRST_CHUNK
+    while len(left):
+        places, left = left[:size], left[size:]
+        kept = timed(partial(chunk_of, sweep, cover.first[places], cover.last[places], state.points), places)
+        store.write(f"part-{plan.shard:05}-of-{plan.of:05}-{places[0]:010}-{len(places):010}", kept)
+        size = size * 2 if kept.seconds < QUICK else max(size // 2, 1) if kept.seconds > SLOW else size
+        designs = int(cover.sizes[places].sum())
+        state = added(state, kept, designs, designs, time.perf_counter() - begun)
         told(state)
     return state
 
 
-def timed_chunk(sweep: Sweep, start: int, stop: int, found: Points) -> tuple[Chunk, float]:
-    """A chunk and the seconds that it took."""
-    begun = time.perf_counter()
-    chunk = chunk_of(sweep, start, stop, found)
-    return chunk, time.perf_counter() - begun
+def already(sweep: Sweep, plan: Plan, store: SweepStore, cover: Cover) -> tuple[State, np.ndarray]:
+    """What is known before the first chunk - sample, climb, finished chunks - and which boxes of the cover are done.
 
-
-def sampled(sweep: Sweep, plan: Plan, store: SweepStore) -> tuple[Chunk, float]:
-    """The sample, which the first chunk is held against, and its seconds.
-
-    Its file has the name of a chunk that ends where it begins.
+    Sample and climb are kept under names of their own and cover nothing.
     """
-    size = sample_size(plan.designs)
-    kept = store.read(size, size)
-    if kept is not None:
-        return kept
+    sample = once(store, "sample", lambda: sample_of(sweep, sample_size(plan.designs)))
+    points = sample.chunk.points
+    state = State(Counts(evaluated=sample.chunk.counts.evaluated), merged_points([points]), sample.seconds, 0.0, 0)
+    if sweep.prune:
+        state = added(state, once(store, "climb", lambda: climbed(sweep, points)), 0, 0, 0.0)
+    done = np.zeros(cover.count, bool)
+    for kept in store.finished():
+        inside = kept.places[kept.places < cover.count]
+        designs = int(cover.sizes[inside[~done[inside]]].sum())
+        done[inside] = True
+        state = added(state, kept, designs, 0, 0.0)
+    return state, done
+
+
+def once(store: SweepStore, name: str, work: Callable[[], Chunk]) -> Kept:
+    """A chunk from the store, or worked out and kept."""
+    kept = store.read(name)
+    if kept is None:
+        kept = timed(work, np.zeros(0, np.int64))
+        store.write(name, kept)
+    return kept
+
+
+def timed(work: Callable[[], Chunk], places: np.ndarray) -> Kept:
+    """A chunk, what it covers, and the seconds that it took."""
     begun = time.perf_counter()
-    chunk = sample_of(sweep, size)
-    seconds = time.perf_counter() - begun
-    store.write(size, size, chunk, seconds)
-    return chunk, seconds
+    chunk = work()
+    return Kept(chunk, time.perf_counter() - begun, places)
+
+
+def added(state: State, kept: Kept, designs: int, fresh: int, seconds: float) -> State:
+    """The state after one more chunk. designs: covered anew; fresh: of them in this run; seconds: of this run."""
+    counts = replace(state.counts + kept.chunk.counts, designs=state.counts.designs + designs)
+    points = merged_points([state.points, kept.chunk.points])
+    return State(counts, points, state.seconds + kept.seconds, seconds, state.fresh_designs + fresh)
 
 
 @dataclass(frozen=True)
@@ -178,8 +204,13 @@ def best_json(found: Found | None, sweep: Sweep, objective: str) -> dict[str, An
     return head | {"free": free, "design": found.design, "mapping": found.mapping}
 
 
-def document_of(sweep: Sweep, state: State, result: Result, objective: str) -> dict[str, Any]:
-    """What a sweep prints: optima, front, how many points were covered and evaluated, and what is proven."""
+def document_of(
+    sweep: Sweep, state: State, result: Result, objective: str, bound: float | None = None
+) -> dict[str, Any]:
+    """What a sweep prints: optima, front, how many points were covered and evaluated, and what is proven.
+
+    bound: over the whole box of the space, if one was worked out.
+    """
     counts, job, grid = state.counts, sweep.job, sweep.grid
     covered = counts.designs * sweep.mappings
     free = grid.space.free
@@ -199,48 +230,52 @@ def document_of(sweep: Sweep, state: State, result: Result, objective: str) -> d
         "mappings": sweep.mappings,
         "points": covered,
         "points_evaluated": counts.evaluated,
-        "points_bounded": counts.screened,
+        "bounds": counts.bounds,
         "designs_broken": counts.broken,
         "designs_beaten": counts.beaten,
         "seconds": state.seconds,
         "points_per_second": covered / state.seconds if state.seconds else None,
-        "certificate": certificate_of(sweep, state, result, objective),
+        "certificate": certificate_of(sweep, state, result, objective, bound),
     }
 
 
-def certificate_of(sweep: Sweep, state: State, result: Result, objective: str) -> dict[str, Any]:
-    """What is proven: nothing above the bound on the grid, when all of it is covered; of what lies between, nothing.
+def certificate_of(
+    sweep: Sweep, state: State, result: Result, objective: str, bound: float | None = None
+) -> dict[str, Any]:
+    """What is proven of the grid, when all of it is covered, and of all that lies between its points.
 
-    upper_bound: the optimum with what single precision may hide; gap: over the optimum [1]; box_upper_bound: of the
-    space between the points of the grid, for which there is no proof.
+    bound: over the whole box of the space, if one was worked out. grid_upper_bound: the optimum with what single
+    precision may hide; upper_bound: of every design of the space; gap: of that over the optimum of the grid [1].
     """
     counts, designs = state.counts, sweep.grid.designs
     whole = counts.designs == designs
     best = result.optima.get(objective)
-    value = best.values[objective] if best else None
-    bound = value * (1.0 + TOLERANCE) if whole and value is not None else None
-    share = counts.designs / designs
-    told = f"covered {counts.designs:,} of {designs:,} designs of the grid ({100 * share:.3g} %)"
+    value = best.values[objective] if best and whole else None
+    told = f"covered {counts.designs:,} of {designs:,} designs of the grid ({100 * counts.designs / designs:.3g} %)"
     proof = "the optimum of the grid is exact" if whole else "no bound: only a part of the grid is covered"
+    upper = None if bound is None else max(bound, (value or 0.0) * (1.0 + TOLERANCE))
+    gap = upper / value - 1.0 if upper is not None and value else None
+    between = "between the points of the grid nothing is proven"
+    if gap is not None:
+        between = f"no design of the space, between the points of the grid either, is better by more than {gap:.3%}"
     return {
-        "grid_optimum": value if whole else None,
-        "upper_bound": bound,
-        "gap": TOLERANCE if bound else None,
-        "box_upper_bound": None,
+        "grid_optimum": value,
+        "grid_upper_bound": value * (1.0 + TOLERANCE) if value is not None else None,
+        "upper_bound": upper,
+        "gap": gap,
         "grid_designs": designs,
         "covered_designs": counts.designs,
-        "statements": [told, proof, "between the points of the grid nothing is proven"],
+        "statements": [told, proof, between],
     }
 
 
 def sample_rows(sweep: Sweep, plan: Plan, store: SweepStore) -> list[dict[str, Any]]:
     """The designs of the sample, spread over the grid, each with its best point for a dollar where it has one."""
-    size = sample_size(plan.designs)
-    kept = store.read(size, size)
+    kept = store.read("sample")
     if kept is None:
         return []
-    numbers = sweep.numbers(0, size)
-    points = best_of_designs(kept[0].points)
+    numbers = sweep.numbers(0, sample_size(plan.designs))
+    points = best_of_designs(kept.chunk.points)
     best = {one.number: one for one in found_points(sweep, points)}
     rows = []
     for number in numbers.tolist():

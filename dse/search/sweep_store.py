@@ -6,22 +6,24 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dse.catalogue.build import build_chips
 from dse.catalogue.errors import CatalogueError, Problem
-from dse.search.points import Points
-from dse.search.sweep import Chunk, Counts, Sweep
+from dse.search.points import Chunk, Counts, Points
+from dse.search.swept import Sweep
 
-__all__ = ["SweepStore", "forget", "identity_of", "write_table"]
+__all__ = ["Kept", "SweepStore", "forget", "identity_of", "write_table"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files [1]."""
 
 PROBES = 64
@@ -30,11 +32,21 @@ PROBES = 64
 NOTE = "sweep.json"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A finished chunk, the seconds that it took, and the places of its boxes in the cover of the sweep."""
+
+    chunk: Chunk
+    seconds: float
+    places: np.ndarray
+
+
 def identity_of(sweep: Sweep) -> dict[str, Any]:
     """What must be the same for two runs to be parts of one sweep: words for people, and a digest of all numbers."""
     grid, job = sweep.grid, sweep.job
     numbers = jax.tree.leaves((job.transformer, job.requests, job.assumptions, job.mappings))
-    chips = jax.tree.leaves(sweep.chips(sweep.numbers(0, min(PROBES, grid.designs))))
+    probes = grid.columns(sweep.numbers(0, min(PROBES, grid.designs)))
+    chips = jax.tree.leaves(build_chips(probes, job.library))
     digest = hashlib.sha256()
     for values in [*numbers, *chips]:
         digest.update(np.ascontiguousarray(values, np.float64).tobytes())
@@ -55,13 +67,14 @@ def identity_of(sweep: Sweep) -> dict[str, Any]:
         "prune": sweep.prune,
         "sought": "front" if sweep.front else job.objective,
         "grid": {path: len(np.unique(values)) for axis in grid.axes for path, values in axis.columns.items()},
+        "halved": [next(iter(grid.axes[axis].columns)) for axis in sweep.order],
         "digest": digest.hexdigest(),
     }
 
 
 def write_table(file: Path, table: pa.Table) -> None:
     """A Parquet file that is there whole or not at all; CatalogueError when it cannot be written."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, unfinished)
@@ -87,7 +100,7 @@ class SweepStore:
         if note.is_file():
             refuse_others(note, identity)
             return
-        unfinished = note.with_name(f".{NOTE}.{os.getpid()}")
+        unfinished = note.with_name(f".{NOTE}.{uuid4().hex}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(json.dumps(identity, indent=2), encoding="utf-8")
@@ -95,26 +108,32 @@ class SweepStore:
         except OSError as error:
             raise CatalogueError([Problem(f"cannot be written: {error.strerror}", file=str(note))]) from error
 
-    def file(self, start: int, stop: int) -> Path:
+    def file(self, name: str) -> Path:
         """The file of a chunk."""
-        return self.folder / "chunks" / f"{start:010}-{stop:010}.parquet"
+        return self.folder / "chunks" / f"{name}.parquet"
 
-    def read(self, start: int, stop: int) -> tuple[Chunk, float] | None:
-        """A finished chunk and the seconds that it took; None when it is not there or cannot be read."""
-        file = self.file(start, stop)
+    def read(self, name: str) -> Kept | None:
+        """A finished chunk; None when it is not there or cannot be read."""
         try:
-            table = pq.read_table(file)
+            table = pq.read_table(self.file(name))
             note = json.loads(table.schema.metadata[b"sweep"])
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
             return None
         points = Points(*(table[name].to_numpy() for name in Points.__dataclass_fields__))
-        return Chunk(points, Counts(**note["counts"])), note["seconds"]
+        places = np.array(note["places"], np.int64)
+        return Kept(Chunk(points, Counts(**note["counts"])), note["seconds"], places)
 
-    def write(self, start: int, stop: int, chunk: Chunk, seconds: float) -> None:
+    def write(self, name: str, kept: Kept) -> None:
         """Keep a finished chunk."""
-        table = pa.table({name: getattr(chunk.points, name) for name in Points.__dataclass_fields__})
-        note = json.dumps({"counts": asdict(chunk.counts), "seconds": seconds})
-        write_table(self.file(start, stop), table.replace_schema_metadata({"sweep": note}))
+        table = pa.table({column: getattr(kept.chunk.points, column) for column in Points.__dataclass_fields__})
+        counts, places = asdict(kept.chunk.counts), kept.places.tolist()
+        note = json.dumps({"counts": counts, "seconds": kept.seconds, "places": places})
+        write_table(self.file(name), table.replace_schema_metadata({"sweep": note}))
+
+    def finished(self) -> list[Kept]:
+        """Every finished chunk of the cover that can be read, in the order of their names."""
+        names = sorted(file.stem for file in (self.folder / "chunks").glob("part-*.parquet"))
+        return [kept for name in names if (kept := self.read(name)) is not None]
 
     def write_part(self, name: str, rows: list[dict[str, Any]]) -> Path:
         """Rows as one part of the data set of the results, in place of an older one; its file."""

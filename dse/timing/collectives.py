@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from dse.arrays import Number, ceil_div, pytree
 from dse.hardware.chip import Chip, Link
 
-__all__ = ["Exchange", "all_gather", "all_reduce", "dispatch", "hops", "places", "send"]
+__all__ = ["Exchange", "all_gather", "all_reduce", "dispatch", "hops", "places", "seconds_per_byte", "send"]
 
 
 @pytree

@@ -12,7 +12,7 @@ from dse.hardware.throttle import Envelope, throttled_time
 from dse.timing.collectives import Exchange, all_gather, all_reduce, dispatch, send
 from dse.timing.mapping import Mapping, chips_of
 from dse.timing.memory import Residency, stage_share
-from dse.timing.roofline import Demand, class_times, run_table
+from dse.timing.roofline import RESOURCES, Demand, class_times, run_table
 from dse.workload.operators import Product, Tokens
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
@@ -149,6 +149,19 @@ class Pass:
     def communication(self) -> Number:
         """All exchanges together, hidden or not [s]."""
         return self.reduction + self.dispatch + self.context_exchange + self.pipeline
+
+
+def busy_shares(work: Pass) -> dict[str, Number]:
+    """Share of a pass in which each resource is busy [1]; they work at the same time, so the sum may exceed 1.
+
+    fixed: kernel boundaries and the overhead of a step; communication: what is not hidden; power: 1 when the power
+    limit slows the clock.
+    """
+    shares = {name: getattr(work.demand, name) / work.time for name in RESOURCES}
+    shares["fixed"] = (work.demand.fixed + work.step) / work.time
+    shares["communication"] = (work.communication - work.hidden) / work.time
+    shares["power"] = 1.0 * (work.throttled > 1e-6 * work.time)
+    return shares
 
 
 def row_weights(model: Transformer, mapping: Mapping, table: Product) -> Number:

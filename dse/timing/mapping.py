@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.arrays import Number, leaf_names, pytree
 
-__all__ = ["BLOCK", "Mapping", "chips_of", "lattice", "stack_mappings"]
+__all__ = ["BLOCK", "Mapping", "chips_of", "lattice", "mapping_words", "stack_mappings"]
 
 BLOCK = 4096
 """Mappings in one block of the lattice; blocks are padded to it, so that no lattice size compiles anew."""
@@ -43,6 +43,26 @@ class Mapping:
     batch: Number
     prefill_tokens: Number
     disaggregated: Number
+
+
+DEGREES = {
+    "tensor_parallel": "TP",
+    "context_parallel": "CP",
+    "pipeline_parallel": "PP",
+    "data_parallel": "DP",
+    "expert_parallel": "EP",
+}
+
+
+def mapping_words(values: Given[str, float | int]) -> str:
+    """A mapping in a few words, degrees of 1 left out; '+P' for a separate prefill pool.
+
+    >>> mapping_words({"tensor_parallel": 2, "batch": 64, "prefill_tokens": 512, "disaggregated": 1})
+    'TP2 b64 pf512 +P'
+    """
+    words = [f"{short}{values[name]:.0f}" for name, short in DEGREES.items() if values.get(name, 1) > 1]
+    words += [f"b{values['batch']:.0f}", f"pf{values['prefill_tokens']:.0f}"]
+    return " ".join(words + (["+P"] if values["disaggregated"] > 0 else []))
 
 
 def chips_of(mapping: Mapping) -> Number:

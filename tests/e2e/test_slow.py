@@ -31,7 +31,7 @@ def test_killed_at_random_moments_nothing_told_is_lost(tmp_path: Path, storage: 
     def told() -> list[dict]:
         command = [*DSE, "study", "export", "long", "--output", "t.json", *place]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-        return json.loads((tmp_path / "t.json").read_text())
+        return json.loads((tmp_path / "t.json").read_text())["trials"]
 
     before = told()
     for _ in range(6):

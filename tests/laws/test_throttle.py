@@ -127,7 +127,8 @@ def test_wires_are_as_long_as_the_silicon() -> None:
     """Four times the area, twice the way to memory and cache; nothing else of an event changes."""
     base = chip("a100-80gb-sxm")
     plan = floor_plan(base, SILICON)
-    large = replace(plan, compute=replace(plan.compute, unfilled=plan.compute.unfilled + 3.0 * plan.dies.compute))
+    empty = replace(plan.compute, unfilled=plan.compute.unfilled + 3.0 * plan.dies.compute)
+    large = replace(plan, compute=empty, dies=replace(plan.dies, compute=4.0 * plan.dies.compute))
     near, far = (event_energy(base, SILICON, one) for one in (plan, large))
     way = SILICON.wire_energy * jnp.sqrt(plan.dies.compute)
     assert float(far.memory - near.memory) == pytest.approx(float(SILICON.memory_distance * way), rel=1e-9)
