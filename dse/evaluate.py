@@ -9,7 +9,7 @@ from dse.arrays import Number, pytree
 from dse.assumptions import Assumptions
 from dse.economics import Ownership, Rate, hourly_rate, ownership, plug_power
 from dse.hardware.area import Area, FloorPlan, floor_plan, link_bandwidth
-from dse.hardware.chip import Chip
+from dse.hardware.chip import Chip, Numerics
 from dse.hardware.cost import MakeCost, chip_price, make_cost
 from dse.hardware.dies import Dies, Edge, edge_of, footprint_of, paid_dies
 from dse.hardware.machine import Machine, machine_of
@@ -197,10 +197,19 @@ def chip_limits(chip: Chip, hardware: Hardware) -> dict[str, Number]:
     }
 
 
-def quality_limits(chip: Chip, traffic: Traffic) -> dict[str, Number]:
-    """Excess over the quantisation noise and the loss that are allowed [1]; without a limit none, measured or not."""
+def quality_of(numerics: Numerics, model: Transformer) -> dict[str, Number]:
+    """Quantisation noise and loss of the formats that a model is run in [1]; experts count where it has any."""
+    experts = model.experts.layers > 0
+    return {
+        "quantisation_noise": jnp.where(experts, numerics.noise, numerics.dense_noise),
+        "accuracy_loss": jnp.where(experts, numerics.accuracy_loss, numerics.dense_loss),
+    }
+
+
+def quality_limits(quality: dict[str, Number], traffic: Traffic) -> dict[str, Number]:
+    """Excess over the noise and the loss that are allowed [1]; without a limit none, measured or not."""
     found = {}
-    for name, value in (("quantisation_noise", chip.numerics.noise), ("accuracy_loss", chip.numerics.accuracy_loss)):
+    for name, value in quality.items():
         most = getattr(traffic, name)
         found[name] = jnp.where(most < NO_LIMIT, value, 0.0) / most - 1.0
     return found
@@ -286,9 +295,10 @@ def evaluate(
     chips = chips_of(mapping) * (1.0 + service.prefill_share)
     usd = chips * rate.chosen / (service.output_rate * economics.utilisation)
     wall = chips * plug_power(chip, power, economics)
+    quality = quality_of(chip.numerics, transformer)
     limits = Limits(
         **chip_limits(chip, hardware),
-        **quality_limits(chip, traffic),
+        **quality_limits(quality, traffic),
         memory=memory,
         layout=layout_excess(transformer, mapping),
         time_to_first_token=service.time_to_first_token / traffic.time_to_first_token - 1.0,
@@ -305,8 +315,7 @@ def evaluate(
         tokens_per_dollar=1.0 / usd,
         tokens_per_joule=service.output_rate / wall,
         power=power,
-        quantisation_noise=chip.numerics.noise,
-        accuracy_loss=chip.numerics.accuracy_loss,
+        **quality,
         worst_limit=limits.worst,
         limits=limits,
         rate=rate,

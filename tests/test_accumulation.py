@@ -8,7 +8,7 @@ import jax
 import ml_dtypes
 import numpy as np
 import pytest
-from builders import catalogue, change
+from builders import catalogue, change, model
 
 from dse.analysis.quality import Quality, check_chip, check_values
 from dse.catalogue import CatalogueError
@@ -46,6 +46,7 @@ def test_narrower_sums_save_silicon_and_energy_and_change_nothing_else() -> None
         matrix__area_ratio=wide.matrix.area_ratio,
         numerics__mac_energy_ratio=wide.numerics.mac_energy_ratio,
         numerics__accuracy_loss=wide.numerics.accuracy_loss,
+        numerics__dense_loss=wide.numerics.dense_loss,
     )
     assert jax.tree.leaves(same) == jax.tree.leaves(wide)  # fp4 elements are noisier than any of these sums
 
@@ -91,9 +92,10 @@ def test_a_loss_of_sums_that_nobody_measured_is_not_made_up() -> None:
     values = catalogue().entry("chip", "b200-sxm").values | {KEY: "fp16"}
     chip = build_chips(values, catalogue().library)
     assert np.isnan(chip.numerics.accuracy_loss)
-    check_chip(values, chip, Quality(15.0), catalogue().library)
+    dense = model("llama-3.1-8b")
+    check_chip(values, chip, dense, Quality(15.0), catalogue().library)
     with pytest.raises(CatalogueError, match=r"matrix.accumulation: the loss .* 'fp16'; sum in fp32"):
-        check_chip(values, chip, Quality(None, 0.1), catalogue().library)
+        check_chip(values, chip, dense, Quality(None, 0.1), catalogue().library)
     with pytest.raises(CatalogueError, match="'bf16'"):
         check_values({KEY: ("fp32", "bf16")}, catalogue().library, noise=False, loss=True)
 

@@ -13,7 +13,7 @@ import pytest
 from builders import catalogue, catalogued_traffic, change, chip, mapping, model, run
 from typed import run as typed
 
-from dse.analysis.comparison import Job, evaluate_candidate, job_of
+from dse.analysis.comparison import Job, compare, evaluate_candidate, job_of
 from dse.analysis.quality import Quality, formats_of_fields, held_to, quality_asked
 from dse.best_mapping import compilations, evaluate_pairs
 from dse.catalogue import CatalogueError, load_space, open_catalogue
@@ -22,12 +22,15 @@ from dse.catalogue.fields import Choices
 from dse.catalogue.format_quality import quality_of
 from dse.catalogue.numerics import in_formats
 from dse.catalogue.quality import LEAST_NOISE
+from dse.catalogue.space import Space
 from dse.catalogue.store import Catalogue
 from dse.hardware.chip import Chip
 from dse.reporting.summary import reasons, slack_of
+from dse.reporting.tables import formats_of
 from dse.search.bounds import quick_of
 from dse.search.grid import grid_of
 from dse.search.objective import objectives_of
+from dse.search.scorer import SpaceScorer
 from dse.search.start_points import start_points
 from dse.search.storage import open_storage
 from dse.search.study import create, plan_in, plan_of
@@ -120,6 +123,35 @@ def test_a_dense_model_does_not_care_for_experts() -> None:
         np.testing.assert_array_equal(one, same)
 
 
+def test_the_format_of_experts_counts_in_models_that_have_any(tmp_path: Path) -> None:
+    """In what is evaluated, bounded, screened, held to a limit, and refused for want of a measurement."""
+    values = in_formats(catalogue().entry("chip", "b200-sxm").values, everything(EIGHT, expert_weights=FOUR))
+    mixed, plain = build_chips(values, catalogue().library), in_(**everything(EIGHT))
+    requests, eight, four = catalogued_traffic("chat"), *(quality_of(catalogue(), name) for name in (EIGHT, FOUR))
+    for name, worst in (("llama-3.1-8b", eight), ("gpt-oss-120b", four)):
+        found, without = (run(one, model(name), requests, mapping()) for one in (mixed, plain))
+        assert found.qsnr == pytest.approx(worst.gaussian)
+        assert np.all(np.equal(found.accuracy_loss, without.accuracy_loss)) == (worst is eight)
+    quick = quick_of(mixed, job(Quality()).assumptions, held_to(requests, Quality(20.0)))
+    assert float(quick.excess) <= 0.0
+    candidate = evaluate_candidate(job(Quality(20.0)), "own", "own", "found", values, mixed)
+    assert candidate.feasible
+    assert formats_of(candidate) == EIGHT
+    space = with_experts(load_space("sram-vs-hbm", catalogue()), FOUR)
+    scorer = SpaceScorer(space, job(Quality()), ("tokens_per_dollar", "qsnr"))
+    columns = {path: np.array([point]) for path, point in start_points(space, catalogue())[0].params.items()}
+    columns |= {"numerics.weights": np.array([EIGHT]), "numerics.expert_weights": np.array([FOUR])}
+    assert scorer(columns)[0][0, 1] >= eight.gaussian - 1e-6
+    own = own_format(tmp_path)
+    given = replace(job(Quality()), library=own.library)
+    plan_of(with_experts(load_space("sram-vs-hbm", own), "mine"), given, ["tokens-per-dollar,qsnr"], "random", 0, 8)
+
+
+def with_experts(space: Space, name: str) -> Space:
+    """A space in which experts may be in a format or in 8 bits."""
+    return replace(space, free={**space.free, "numerics.expert_weights": Choices((name, EIGHT))})
+
+
 def test_all_formats_are_one_program() -> None:
     """Formats are numbers: nothing is compiled for another one."""
     names = [name for name in catalogue().files("format") if fits(name)]
@@ -193,7 +225,8 @@ def test_a_format_that_was_never_measured_is_refused_only_where_quality_counts(t
     one = build_chips(values, own.library)
     assert np.isnan(one.numerics.noise)
     assert np.isnan(one.numerics.accuracy_loss)
-    assert evaluate_candidate(job(Quality()), "own", "own", "found", values, one).feasible
+    wanted = replace(job(Quality()), library=own.library)
+    assert evaluate_candidate(wanted, "own", "own", "found", values, one).feasible
     for quality in (Quality(20.0), Quality(None, 0.1)):
         wanted = replace(job(quality), library=own.library)
         with pytest.raises(CatalogueError, match="'mine'; measure it: dse formats measure mine"):
@@ -235,10 +268,11 @@ def found_by(objectives: list[str], quality: Quality) -> list[dict]:
 
 
 def test_a_search_keeps_to_the_quality_that_is_asked() -> None:
-    formats = ("numerics.weights", "numerics.expert_weights")
+    """Of the formats of a dense model, to which that of experts does not belong."""
     free, bound = (found_by(["tokens-per-dollar"], quality) for quality in (Quality(), Quality(20.0)))
-    assert any(FOUR in (trial[name] for name in formats) for trial in free)
-    assert not any(FOUR in (trial[name] for name in formats) for trial in bound)
+    assert any(trial["numerics.weights"] == FOUR for trial in free)
+    assert not any(trial["numerics.weights"] == FOUR for trial in bound)
+    assert any(trial["numerics.expert_weights"] == FOUR for trial in bound)
     assert all(trial["qsnr"] >= 20.0 for trial in bound)
 
 
@@ -268,6 +302,22 @@ def test_evaluate_names_activations_as_they_are_multiplied(tmp_path: Path, monke
         words = ("--chips", "1", "--weights", asked, "--activations", asked, "--kv-cache", EIGHT)
         text = typed("evaluate", "--chip", chip_name, "--model", "llama-3.1-8b", *words).output
         assert f"{asked}/{found}/{EIGHT}: signal" in " ".join(text.split())
+
+
+def test_compare_names_activations_as_they_are_multiplied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An H100 whose file asks for 4 bits runs 8, in comparisons and in every table of candidates."""
+    monkeypatch.chdir(tmp_path)
+    text = catalogue().files("chip")["h100-sxm"].read_text()
+    text = text.replace(f'activations = "{EIGHT}"', f'activations = "{FOUR}"').replace('"h100-sxm"', '"narrow"')
+    lines = [line for line in text.splitlines() if not line.startswith("aliases")]
+    Path("narrow.toml").write_text("\n".join(lines), encoding="utf-8")
+    own = open_catalogue()
+    name = own.adopt("chip", "narrow.toml")
+    asked, (found,) = own.entry("chip", name).values, compare(own, job(Quality()), [name]).candidates
+    assert (asked["numerics.activations"], formats_of(found)) == (FOUR, EIGHT)
+    told = typed("compare", "--chips", "narrow.toml", "--model", "llama-3.1-8b", "--json").output
+    assert FOUR not in told
+    assert json.loads(told)
 
 
 def test_experts_of_a_model_that_has_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import jax
 import numpy as np
 
-from dse.analysis.quality import ANY_QUALITY, Quality, check_chip, held_to
+from dse.analysis.quality import ANY_QUALITY, Quality, check_chip, has_experts, held_to
 from dse.analysis.uncertainty import range_of, spreads, tell_apart
 from dse.assumptions import Assumptions
 from dse.best_mapping import OBJECTIVES, all_mappings, mapping_lattice
 from dse.catalogue.build import BUYER, build_assumptions, build_chips, build_traffic, build_transformer
 from dse.catalogue.library import Library
+from dse.catalogue.numerics import as_run
 from dse.catalogue.read import Entry, Flat
 from dse.catalogue.store import Catalogue
 from dse.evaluate import LIMITS, Metrics
@@ -53,7 +54,7 @@ class Candidate:
     """A chip on the job: its best mapping and metrics (scalar leaves), and the front of all its mappings.
 
     status: of the catalogue (shipping, legacy, hypothetical ...) or 'found'; price_basis: on which its dollars are;
-    values: its flat description;
+    values: its flat description, with the formats that it runs the model in;
     front_usd, front_speed: Pareto front of USD per output token against tokens/s per user, without the limits on time;
     front_rate, front_rate_speed: that of tokens/s per chip; spreads: metric -> standard deviation of its ln [1].
     """
@@ -166,7 +167,8 @@ def evaluate_candidate(
 
     CatalogueError where the job asks of its formats what was never measured.
     """
-    check_chip(values, chip, job.quality, job.library)
+    values = as_run(values, job.library, has_experts(job.transformer))
+    check_chip(values, chip, job.transformer, job.quality, job.library)
     metrics = all_mappings(chip, job.transformer, job.requests, job.mappings, job.assumptions)
     excess = np.asarray(metrics.limits.total)
     value = np.asarray(getattr(metrics, job.objective))

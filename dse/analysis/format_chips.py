@@ -11,16 +11,16 @@ from dse.analysis.comparison import Job, job_of
 from dse.catalogue import Catalogue
 from dse.catalogue.build import build_chips
 from dse.catalogue.library import Column, Library
+from dse.catalogue.numerics import EXPERTS
 from dse.catalogue.space import Space, space_of
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
 from dse.search.redesign import Effort, redesign
 
-__all__ = ["EXPERTS", "USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
+__all__ = ["USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
 
 RATES = "matrix.rates."
 USES = ("numerics.weights", "numerics.activations", "numerics.kv_cache")
-EXPERTS = "numerics.expert_weights"
 
 
 @dataclass(frozen=True)

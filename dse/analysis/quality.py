@@ -14,10 +14,13 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Choices
 from dse.catalogue.format_quality import USES
 from dse.catalogue.library import Library
+from dse.catalogue.numerics import EXPERTS
 from dse.catalogue.quality import DISTRIBUTION, LEAST_NOISE, MEASURE
 from dse.catalogue.space import Space
+from dse.evaluate import quality_of
 from dse.hardware.chip import Chip
 from dse.workload.traffic import NO_LIMIT, Traffic
+from dse.workload.transformer import Transformer
 
 __all__ = [
     "ANY_QUALITY",
@@ -26,6 +29,7 @@ __all__ = [
     "check_space",
     "check_values",
     "formats_of_fields",
+    "has_experts",
     "held_to",
     "quality_asked",
 ]
@@ -89,6 +93,16 @@ def held_to(requests: Traffic, quality: Quality) -> Traffic:
     )
 
 
+def has_experts(model: Transformer) -> bool:
+    """Whether a model has experts, whose weights may have a format of their own."""
+    return float(model.experts.layers) > 0.0
+
+
+def counting(values: Mapping[str, object], experts: bool) -> dict[str, object]:
+    """The values without the format of experts where a model has none."""
+    return {path: value for path, value in values.items() if experts or path != EXPERTS}
+
+
 def formats_of_fields(values: Mapping[str, object]) -> list[str]:
     """Every format that a chip may run a model in: those of its numerics, and those that it multiplies.
 
@@ -121,17 +135,18 @@ def check_values(values: Mapping[str, object], library: Library, noise: bool, lo
         raise CatalogueError([Problem(rule, key=KEY, value=repr(name), way_out=way_out) for name in narrow])
 
 
-def check_space(space: Space, quality: Quality, library: Library, wanted: Iterable[str] = ()) -> None:
+def check_space(space: Space, quality: Quality, library: Library, experts: bool, wanted: Iterable[str] = ()) -> None:
     """CatalogueError where quality counts and a format that the space allows was never measured.
 
-    wanted: objectives beside the limits of quality, of which qsnr and accuracy_kept count.
+    experts: whether their format counts; wanted: objectives beside the limits of quality, of which qsnr and
+    accuracy_kept count.
     """
     noise = quality.least_qsnr is not None or "qsnr" in wanted
     loss = quality.greatest_loss is not None or "accuracy_kept" in wanted
     if noise or loss:
         choices = {path: field.values for path, field in space.free.items() if isinstance(field, Choices)}
         rates = dict.fromkeys(path for path in space.free if path.startswith("matrix.rates."))
-        check_values({**space.fixed, **rates, **choices}, library, noise, loss)
+        check_values(counting({**space.fixed, **rates, **choices}, experts), library, noise, loss)
 
 
 def check_formats(names: Iterable[str], library: Library, noise: bool, loss: bool) -> None:
@@ -150,9 +165,12 @@ def check_formats(names: Iterable[str], library: Library, noise: bool, loss: boo
         raise CatalogueError(faults)
 
 
-def check_chip(values: Mapping[str, object], chip: Chip, quality: Quality, library: Library) -> None:
-    """CatalogueError where something is asked of the formats of a chip that was never measured of them."""
-    noise = quality.least_qsnr is not None and bool(np.isnan(chip.numerics.noise))
-    loss = quality.greatest_loss is not None and bool(np.isnan(chip.numerics.accuracy_loss))
+def check_chip(
+    values: Mapping[str, object], chip: Chip, model: Transformer, quality: Quality, library: Library
+) -> None:
+    """CatalogueError where something is asked of the formats that a chip runs a model in and was never measured."""
+    found = quality_of(chip.numerics, model)
+    noise = quality.least_qsnr is not None and bool(np.isnan(found["quantisation_noise"]))
+    loss = quality.greatest_loss is not None and bool(np.isnan(found["accuracy_loss"]))
     if noise or loss:
-        check_values(values, library, noise, loss)
+        check_values(counting(values, has_experts(model)), library, noise, loss)

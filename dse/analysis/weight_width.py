@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dse.analysis.comparison import job_of
-from dse.analysis.format_chips import EXPERTS, USES
+from dse.analysis.format_chips import USES
 from dse.catalogue import Catalogue
 from dse.catalogue.build import build_chips
 from dse.catalogue.library import Column
+from dse.catalogue.numerics import EXPERTS
 from dse.catalogue.space import space_of
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip

@@ -16,15 +16,19 @@ from dse.catalogue.quality import accuracy_loss, noise
 from dse.hardware.chip import Numerics
 
 __all__ = [
+    "EXPERTS",
     "Arithmetic",
     "activations_for",
     "arithmetic_of",
+    "as_run",
     "family_of",
     "in_formats",
     "multiplied_in",
     "native_rates",
 ]
 
+EXPERTS = "numerics.expert_weights"
+"""Where a chip or a space says in which format the weights of experts are."""
 # Penalty, in bits, of leaving the family: an integer operand may be widened to a float, but rather to an integer.
 OTHER_FAMILY = 1e3
 INTEGER = ("int", "ternary", "binary")
@@ -87,12 +91,12 @@ def distinct(names: Column) -> list[str]:
 def asked_formats(columns: Mapping[str, Column]) -> dict[str, Column]:
     """Format by use; the weights of experts are in that of the weights where nothing else is said."""
     asked = {use: columns[f"numerics.{use}"] for use in ("weights", "activations", "kv_cache")}
-    return asked | {"expert_weights": columns.get("numerics.expert_weights", asked["weights"])}
+    return asked | {"expert_weights": columns.get(EXPERTS, asked["weights"])}
 
 
 def in_formats(values: Mapping[str, Value], asked: Mapping[str, str]) -> dict[str, Value]:
     """A chip's values in other formats by use; weights asked for are those of experts too, unless these are."""
-    own = {"expert_weights": asked["weights"]} if "weights" in asked and "numerics.expert_weights" in values else {}
+    own = {"expert_weights": asked["weights"]} if "weights" in asked and EXPERTS in values else {}
     return {**values, **{f"numerics.{use}": name for use, name in (own | dict(asked)).items()}}
 
 
@@ -121,7 +125,10 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
     byte = formats.columns["bits"] / 8.0
     sums = accumulation_of(columns, formats.names, library)
     energy = formats.columns["mac_energy_ratio"][used["activations"]]
-    loss = accuracy_loss(formats.columns, used)
+    dense = used | {"expert_weights": used["weights"]}
+    loss, dense_loss = (
+        np.where(sums.noise > 0.0, np.nan, accuracy_loss(formats.columns, rows_used)) for rows_used in (used, dense)
+    )
     numerics = Numerics(
         weight=byte[used["weights"]],
         expert_weight=byte[used["expert_weights"]],
@@ -130,7 +137,9 @@ def arithmetic_of(columns: Mapping[str, Column], library: Library) -> Arithmetic
         rate=rate,
         mac_energy_ratio=energy * of_each(sums.energy, used["activations"]),
         noise=np.maximum(noise(formats.columns, used), sums.noise),
-        accuracy_loss=np.where(sums.noise > 0.0, np.nan, loss),
+        accuracy_loss=loss,
+        dense_noise=np.maximum(noise(formats.columns, dense), sums.noise),
+        dense_loss=dense_loss,
     )
     overhead = float(library.silicon["shared_format_overhead"].value)
     return Arithmetic(numerics, area_ratio(table, rows, formats, sums.area, overhead))
@@ -190,6 +199,15 @@ def multiplied_in(columns: Mapping[str, Column], library: Library) -> str:
     formats = library.formats(sorted({*rates, *map(str, asked.values())}))
     table = np.array([float(rate) for rate in rates.values()])
     return list(rates)[int(compute_format(columns, table, rates, formats, library)[0])]
+
+
+def as_run(values: Mapping[str, Value], library: Library, experts: bool) -> dict[str, Value]:
+    """The values of a chip with the formats that it runs a model in: activations as it multiplies them.
+
+    experts: whether the model has any; their weights have no format where it has none. CatalogueError as multiplied_in.
+    """
+    run = {**values, "numerics.activations": multiplied_in(values, library)}
+    return {path: value for path, value in run.items() if experts or path != EXPERTS}
 
 
 def wider(one: Column, other: Column, formats: Shelf) -> Column:

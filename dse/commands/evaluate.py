@@ -174,10 +174,10 @@ def check_experts(asked: int | None, job: Job) -> None:
 
 
 def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, str]) -> Candidate:
-    """A chip of the catalogue on a job, with other formats where asked; activations are named as it multiplies them."""
+    """A chip of the catalogue on a job, with other formats where asked."""
     from dse.analysis.comparison import evaluate_candidate, status_of
     from dse.catalogue.build import build_chips
-    from dse.catalogue.numerics import activations_for, in_formats, multiplied_in
+    from dse.catalogue.numerics import activations_for, in_formats
 
     check_expert_format(formats.get("expert_weights"), job)
     entry = catalogue.entry("chip", name)
@@ -185,7 +185,6 @@ def candidate_of(catalogue: Catalogue, job: Job, name: str, formats: dict[str, s
     if "weights" in asked:
         asked.setdefault("activations", activations_for(asked["weights"], entry.values, catalogue.library))
     values = in_formats(entry.values, asked)
-    values = in_formats(values, {"activations": multiplied_in(values, catalogue.library)})
     chip = build_chips(values, catalogue.library)
     title, status = str(getattr(entry.document, "title", name)), status_of(entry)
     return evaluate_candidate(job, entry.name, title, status, values, chip)

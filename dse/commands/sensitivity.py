@@ -64,7 +64,8 @@ def sensitivity_command(
     job = job_of(found, model, traffic, price_basis, "tokens_per_dollar", *limits)
     entry = found.entry("chip", found.adopt("chip", chip))
     rivals = [found.adopt("chip", name) for name in against or []]
-    check_chip(entry.values, build_chips(entry.values, found.library), job.quality, found.library)
+    built = build_chips(entry.values, found.library)
+    check_chip(entry.values, built, job.transformer, job.quality, found.library)
     broken = broken_by(entry, job)
     if broken:
         tell_infeasible(entry, job, broken, as_json)

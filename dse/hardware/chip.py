@@ -236,7 +236,8 @@ class Numerics:
     rate: multiply-accumulates per cell and clock in the compute format [1];
     mac_energy_ratio: energy of one over bf16 with fp32 accumulation, same node [1];
     noise: quantisation noise over signal of the noisiest of these formats, on Gaussian values [1]; accuracy_loss: how
-    far the rank correlation of a measured sentence model falls in them [1]; both NaN where never measured.
+    far the rank correlation of a measured sentence model falls in them [1]; both NaN where never measured; dense_noise,
+    dense_loss: the same without the format of experts, for models that have none [1].
     """
 
     weight: Number
@@ -247,6 +248,8 @@ class Numerics:
     mac_energy_ratio: Number
     noise: Number
     accuracy_loss: Number
+    dense_noise: Number
+    dense_loss: Number
 
 
 @pytree

@@ -121,7 +121,7 @@ def quick_of(chip: Chip, assumptions: Assumptions, traffic: Traffic) -> Quick:
 
     # A straight line over the power: its slope is exact, and says what it says for whole boxes of chips too.
     idle, electricity = jax.jvp(cost, (0.0,), (1.0,))
-    limits = list((chip_limits(running, hardware) | quality_limits(running, traffic)).values())
+    limits = list((chip_limits(running, hardware) | quality_limits(least_loss(running.numerics), traffic)).values())
     worst = limits[0]
     for limit in limits[1:]:
         worst = jnp.maximum(worst, limit)
@@ -138,6 +138,14 @@ def quick_of(chip: Chip, assumptions: Assumptions, traffic: Traffic) -> Quick:
     )
     # The count of dies on a wafer is in double precision; what is asked in single precision stays in it.
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(chip.package.dies)), found)
+
+
+def least_loss(numerics: Numerics) -> dict[str, Number]:
+    """Noise and loss of formats, whether the model has experts or not [1]."""
+    return {
+        "quantisation_noise": jnp.fmin(numerics.noise, numerics.dense_noise),
+        "accuracy_loss": jnp.fmin(numerics.accuracy_loss, numerics.dense_loss),
+    }
 
 
 def least_weight(numerics: Numerics) -> Number:

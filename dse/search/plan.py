@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 
 from dse.analysis.comparison import Job
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, check_rivals
-from dse.analysis.quality import Quality, check_space
+from dse.analysis.quality import Quality, check_space, has_experts
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.space import Space
 from dse.search.described import objective_names
@@ -94,7 +94,9 @@ def planned(
     make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
-    check_space(space, job.quality, job.library, fields)
+    jobs = [asked] if one else [pair.job for pair in asked.pairs]
+    experts = any(has_experts(each.transformer) for each in jobs)
+    check_space(space, job.quality, job.library, experts, fields)
     return Plan(
         space=space.name,
         digest=digest(space, asked),

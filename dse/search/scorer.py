@@ -22,7 +22,7 @@ from dse.catalogue.build import build_chips
 from dse.catalogue.conditions import holds
 from dse.catalogue.library import Column
 from dse.catalogue.space import Space, activate
-from dse.evaluate import evaluate
+from dse.evaluate import evaluate, quality_of
 from dse.hardware.chip import Chip
 from dse.search.genes import Columns
 from dse.search.objective import mapping_objective
@@ -85,7 +85,11 @@ class SpaceScorer:
         if not self.shortlist.won:
             self.begin(chips, slowest)
         values, excess = self.screened(chips, slowest)
-        of_chips = {"qsnr": -10.0 * np.log10(chips.numerics.noise), "accuracy_kept": 1.0 - chips.numerics.accuracy_loss}
+        quality = {name: np.asarray(one) for name, one in quality_of(chips.numerics, self.job.transformer).items()}
+        of_chips = {
+            "qsnr": -10.0 * np.log10(quality["quantisation_noise"]),
+            "accuracy_kept": 1.0 - quality["accuracy_loss"],
+        }
         by_name = dict(zip(OBJECTIVES, values.T, strict=True)) | of_chips
         return np.column_stack([np.broadcast_to(by_name[name], (count,)) for name in self.objectives]), excess
 

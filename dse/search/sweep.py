@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dse.analysis.comparison import Job
-from dse.analysis.quality import check_space
+from dse.analysis.quality import check_space, has_experts
 from dse.arrays import Number
 from dse.assumptions import Assumptions
 from dse.best_mapping import as_type, blocks, count_of, padded
@@ -54,7 +54,7 @@ def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True, apart:
 
     CatalogueError where quality counts that nobody measured.
     """
-    check_space(grid.space, job.quality, job.library)
+    check_space(grid.space, job.quality, job.library, has_experts(job.transformer))
     model, traffic, assumptions = as_type((job.transformer, job.requests, job.assumptions), np.float32)
     serving, count = assumptions.serving, count_of(job.mappings)
     columns = grid.columns_at(np.zeros((len(grid.shape), 1), np.int64))
