@@ -11,14 +11,16 @@ import pytest
 
 from dse.analysis.comparison import Job, job_of
 from dse.analysis.format_chips import bought_by
-from dse.analysis.logarithmic import DIVISIONS, divided, tokens_per_dollar
+from dse.analysis.format_noise import noise_levels, samples
+from dse.analysis.logarithmic import DIVISIONS, SCALES, divided, tokens_per_dollar
 from dse.best_mapping import best_mapping
 from dse.catalogue import open_catalogue
 from dse.catalogue.locate import shipped_root
 from dse.catalogue.schema_report import FormatsTable
 from dse.evaluate import hardware_of
 from dse.hardware.chip import Chip
-from dse.reporting.format_answers import answers_of, number, sentences_of
+from dse.numerics.parameters import Logarithmic, Quantiser, Scaling
+from dse.reporting.format_answers import SHARED, answers_of, narrowest, number, sentences_of, winning_areas
 from dse.reporting.format_tables import FREE, Row, on_front
 from dse.search.redesign import Effort
 
@@ -115,9 +117,51 @@ def test_the_answers_follow_the_tables() -> None:
     doubled = [{**row, "over_mxfp4": str(2.0 * float(row["over_mxfp4"]))} for row in table("region")]
     after = answers_of({**tables, "region": doubled}, plan())
     assert after["ratio.mxfp4.batch"] == pytest.approx(2.0 * before["ratio.mxfp4.batch"])
-    assert after["area_at_equal_accuracy.mxfp4.batch"] > before["area_at_equal_accuracy.mxfp4.batch"]
+    equal = "area_at_equal_accuracy.plain.mxfp4.batch"
+    assert after[equal] > before[equal]
     assert after["ratio.fp8-e4m3.batch"] == before["ratio.fp8-e4m3.batch"]
     assert sentences_of(after, plan()) != sentences_of(before, plan())
+
+
+def test_a_logarithm_may_have_the_scales_that_its_rivals_have() -> None:
+    """Blocks save bits at equal accuracy, beside 4 bits with scales in e4m3 alone: what the README says."""
+    rows, answers = table("logarithms"), answers_of({name: table(name) for name in TABLES}, plan())
+    powers = [row for row in rows if row["scale"] == "e8m0"]
+    for rival, bits in (("fp8-e4m3", (8.0, 7.25, 7.25)), ("mxfp4", (5.0, 4.25, 5.25))):
+        level = answers[f"qsnr.{rival}"] - plan().logarithmic.as_accurate
+        found = (*(answers[f"bits.{shared}.{rival}"] for shared in SHARED), narrowest(powers, level, "blocks")["bits"])
+        assert found == bits
+        assert all(answers[f"reaches.{shared}.{rival}"] >= level for shared in SHARED)
+    exact = narrowest(rows, answers["qsnr.mxfp4"], "blocks")
+    assert (exact["bits"], exact["block"]) == (4.5, 16.0)
+
+
+def test_without_blocks_none_is_told() -> None:
+    tables = {name: table(name) for name in TABLES}
+    plain = [row for row in table("logarithms") if row["block"] == "0"]
+    answers = answers_of({**tables, "logarithms": plain}, plan())
+    assert np.isnan(answers["bits.blocks.mxfp4"])
+    assert "or no width of these with a scale per block; that" in sentences_of(answers, plan())[1]
+
+
+def test_areas_at_the_ends_of_what_was_looked_at_are_called_that() -> None:
+    answers = answers_of({name: table(name) for name in TABLES}, plan())
+    where = [f"area_at_equal_accuracy.plain.mxfp4.{traffic}" for traffic in ("reasoning", "chat", "batch")]
+    mixed = answers | dict(zip(where, (np.nan, 0.6, 0.2), strict=True))
+    text = winning_areas(mixed, "mxfp4", plan(), "plain")
+    assert text.startswith("where its multiply-accumulate takes less than 0.20 (batch) of a bf16 one")
+    assert text.endswith("(nowhere from 0.1 on in reasoning and up to 0.6 and more in chat)")
+    none = answers | dict.fromkeys(where, np.nan)
+    assert winning_areas(none, "mxfp4", plan(), "plain") == "nowhere from 0.1 on in reasoning, chat and batch"
+
+
+def test_the_committed_noise_of_logarithms_is_measured() -> None:
+    drawn = {"outlier-channels": samples()["outlier-channels"]}
+    for row in [row for row in table("logarithms") if (row["integer"], row["fraction"]) == ("2", "1")]:
+        scaling = Scaling(int(row["block"]), row["rule"], row["scale"], tensor_scale=row["scale"] == "e4m3")
+        assert (scaling in SCALES) == (row["block"] != "0")
+        found = noise_levels(Quantiser(Logarithmic(2, 1), scaling), drawn)
+        assert found["outlier-channels"] == pytest.approx(float(row["outlier-channels_db"]), abs=0.01)
 
 
 def test_the_committed_quality_is_that_of_the_catalogue() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import jax
@@ -25,14 +26,13 @@ from dse.catalogue.library import Column, Library
 from dse.catalogue.read import Entry
 from dse.hardware.area import floor_plan
 from dse.hardware.chip import Chip
-from dse.numerics.parameters import Logarithmic, Quantiser
+from dse.numerics.parameters import Logarithmic, Quantiser, Scaling, bits_per_element
 
 __all__ = [
     "DIVISIONS",
     "Logarithm",
     "Region",
     "divided",
-    "equally_accurate",
     "last_above",
     "logarithms",
     "numbers_of",
@@ -53,12 +53,28 @@ HALVINGS = 50
 """Steps in which the SRAM is found that fills the die [1]."""
 
 
+SCALES = (
+    Scaling(32, "floor", "e8m0"),
+    Scaling(32, "ceil", "e8m0"),
+    Scaling(32, "absmax", "e4m3", tensor_scale=True),
+    Scaling(16, "absmax", "e4m3", tensor_scale=True),
+)
+"""Scales of blocks: MXFP4's, and the next power of two where that saturates; NVFP4's, in blocks of 32 and of its 16."""
+
+
 @dataclass(frozen=True)
 class Logarithm:
-    """A logarithmic format by its widths, and its noise on each kind of values [dB]."""
+    """A logarithmic format by its widths, and its noise on each kind of values [dB].
+
+    block: values that share a scale, 0 where the whole tensor does [1]; scale, rule: the float that this is kept in and
+    how it is found; bits: of an element with its share of it.
+    """
 
     integer: int
     fraction: int
+    block: int
+    scale: str
+    rule: str
     bits: float
     noise: dict[str, float]
 
@@ -141,19 +157,19 @@ def tokens_per_dollar(
 
 
 def logarithms(catalogue: Catalogue, name: str) -> list[Logarithm]:
-    """Noise of the logarithmic format of a file with each pair of widths that the file bounds."""
+    """Noise of the logarithmic format of a file with each pair of widths that the file bounds, and in blocks."""
     entry, values = catalogue.entry("format", name), samples()
     quantiser = quantiser_of(entry)
     low, high = (int(end) for end in entry.figures["quantiser.integer"].range)
     most = int(entry.figures["quantiser.fraction"].range[1])
     assert isinstance(quantiser.element, Logarithmic)
     base = quantiser.element.base
+    assert quantiser.scaling is not None
     made = []
-    for integer in range(low, high + 1):
-        for fraction in range(most + 1):
-            element = Logarithmic(integer, fraction, base)
-            noise = noise_levels(Quantiser(element, quantiser.scaling), values)
-            made.append(Logarithm(integer, fraction, element.stored_bits, noise))
+    for scaling, integer, fraction in product((quantiser.scaling, *SCALES), range(low, high + 1), range(most + 1)):
+        one = Quantiser(Logarithmic(integer, fraction, base), scaling)
+        shared, noise = (scaling.block, scaling.scale, scaling.rule), noise_levels(one, values)
+        made.append(Logarithm(integer, fraction, *shared, bits_per_element(one), noise))
     return made
 
 
@@ -185,12 +201,6 @@ def region(
         for (name, figures), value in zip(named.items(), values[len(points) :], strict=True)
     }
     return Region(job.traffic, area, energy, bits, values[: len(points)].reshape(grid[0].shape), known)
-
-
-def equally_accurate(found: Sequence[Logarithm], level: float) -> Logarithm | None:
-    """The narrowest logarithmic format whose worst QSNR is at least a level [dB]; of equals the least noisy."""
-    enough = [one for one in found if one.worst >= level]
-    return min(enough, key=lambda one: (one.bits, -one.worst), default=None)
 
 
 def last_above(places: np.ndarray, ratios: np.ndarray) -> float:

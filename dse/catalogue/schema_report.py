@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from dse.catalogue.declarations import Document, Table, Words, name_of
 from dse.catalogue.errors import FieldError, Problem
@@ -87,8 +87,9 @@ class SearchTable(Table):
 class LogarithmicTable(Table):
     """A logarithmic format with unknown figures against rivals on the die, package and memory of a chip.
 
-    format: the one whose file bounds energy and widths; known: one whose figures are in the literature; area_ratio: of
-    a multiply-accumulate over bf16 [1], bits: of an element, from and to.
+    format: the one whose file bounds energy and widths; known: one whose figures are in the literature; as_accurate:
+    how much less QSNR still counts as the same [dB]; area_ratio: of a multiply-accumulate over bf16 [1], bits: of an
+    element, from and to.
     """
 
     format: Words
@@ -98,6 +99,7 @@ class LogarithmicTable(Table):
     price_basis: Words
     known: Words
     rivals: Names
+    as_accurate: NonNegativeFloat
     area_ratio: Bounds
     bits: Bounds
 

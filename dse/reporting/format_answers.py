@@ -14,19 +14,33 @@ from dse.catalogue.schema_report import FormatsTable
 from dse.reporting.format_tables import FREE, Row
 from dse.reporting.text import spoken
 
-__all__ = ["Answers", "Tables", "answers_of", "base_value", "number", "ratio_grid", "sentences_of"]
+__all__ = [
+    "SHARED",
+    "Answers",
+    "Tables",
+    "answers_of",
+    "base_value",
+    "narrowest",
+    "number",
+    "ratio_grid",
+    "sentences_of",
+    "winning_areas",
+]
 
 Tables = Mapping[str, Sequence[Row]]
 """Rows by the name of their table: quality, tokens, region, logarithms, weights."""
 Answers = dict[str, float]
 BUSY = {"matrix": "matrix units", "memory": "main memory", "fixed": "fixed times", "communication": "links"}
 FIGURES = ("area_ratio", "energy_ratio", "bits")
+SCALE_WORDS = {"plain": "one scale a tensor", "blocks": "a scale per {}"}
+SHARED = tuple(SCALE_WORDS)
+"""Logarithms whose scale the whole tensor shares, and those with a scale for each block of values."""
 PERCENT = 100.0
 
 
 def number(row: Row, column: str) -> float:
     """A number of a table; not a number where it is empty."""
-    value = row[column]
+    value = row.get(column)
     return float("nan") if value in (None, "") else float(value)
 
 
@@ -70,21 +84,30 @@ def logarithmic_answers(tables: Tables, plan: FormatsTable) -> Answers:
     found["area"], found["energy"], found["own_bits"] = (number(own, name) for name in FIGURES)
     for rival in asked.rivals:
         level = number(quality[rival], "worst_qsnr_db")
-        bits = narrowest(tables["logarithms"], level)
-        found |= {f"qsnr.{rival}": level, f"bits.{rival}": bits}
-        found[f"area.{rival}"] = number(named[asked.traffics[0], rival], "area_ratio")
+        found[f"qsnr.{rival}"], found[f"area.{rival}"] = level, number(named[asked.traffics[0], rival], "area_ratio")
+        equal = {shared: narrowest(tables["logarithms"], level - asked.as_accurate, shared) for shared in SHARED}
+        for shared, one in equal.items():
+            found |= {f"{name}.{shared}.{rival}": value for name, value in one.items()}
         for traffic in asked.traffics:
             grid, where = ratio_grid(tables["region"], traffic, rival, found["energy"]), f"{rival}.{traffic}"
             for name, what in ((asked.format, "ratio"), ("low", "low"), ("high", "high")):
                 found[f"{what}.{where}"] = number(named[traffic, name], f"over_{rival}")
-            found[f"area_at_equal_accuracy.{where}"] = at_bits(grid, bits)
+            for shared, one in equal.items():
+                found[f"area_at_equal_accuracy.{shared}.{where}"] = at_bits(grid, one["bits"])
             found[f"bits_at_area.{where}"] = at_area(grid, found["area"])
     return found
 
 
-def narrowest(rows: Sequence[Row], level: float) -> float:
-    """Bits of the narrowest logarithmic format whose worst QSNR is at least a level [dB]; nan where there is none."""
-    return min((number(row, "bits") for row in rows if number(row, "worst_qsnr_db") >= level), default=float("nan"))
+def narrowest(rows: Sequence[Row], level: float, shared: str) -> Answers:
+    """Bits, worst QSNR [dB] and block of the narrowest logarithm with at least a level of it [dB]; nan without one.
+
+    Of equals the least noisy; shared: one of SHARED.
+    """
+    some = [row for row in rows if (number(row, "block") > 0.0) == (shared == "blocks")]
+    enough = [row for row in some if number(row, "worst_qsnr_db") >= level]
+    best = min(enough, key=lambda row: (number(row, "bits"), -number(row, "worst_qsnr_db")), default={})
+    columns = {"bits": "bits", "reaches": "worst_qsnr_db", "block": "block"}
+    return {name: number(best, column) for name, column in columns.items()}
 
 
 def base_value(rows: Sequence[Row], plan: FormatsTable) -> float:
@@ -111,15 +134,28 @@ def each(answers: Answers, what: str, rival: str, plan: FormatsTable) -> str:
     return spoken([f"{value:.2f} ({traffic})" for traffic, value in values.items() if np.isfinite(value)])
 
 
-def conditions(answers: Answers, rival: str, plan: FormatsTable) -> str:
-    """Below which area of a multiply-accumulate a logarithmic chip as accurate as its rival wins, and where nowhere."""
-    what, asked = "area_at_equal_accuracy", plan.logarithmic
-    never = [traffic for traffic in asked.traffics if np.isnan(answers[f"{what}.{rival}.{traffic}"])]
-    own = f"the {rival} one taking {answers[f'area.{rival}']:.2f}"
-    if len(never) == len(asked.traffics):
-        return f"wins nowhere between {asked.area_ratio[0]:g} and {asked.area_ratio[1]:g} of a bf16 one, {own}"
-    nowhere = f" (nowhere in {spoken(never)})" if never else ""
-    return f"wins where its own takes less than {each(answers, what, rival, plan)} of a bf16 one{nowhere}, {own}"
+def conditions(answers: Answers, rival: str, plan: FormatsTable, shared: str) -> str:
+    """Bits of a logarithm as accurate as a rival, and below which area of a multiply-accumulate it wins."""
+    bits, reaches, block = (answers[f"{name}.{shared}.{rival}"] for name in ("bits", "reaches", "block"))
+    if np.isnan(bits):
+        return "no width of these with " + SCALE_WORDS[shared].format("block")
+    areas = winning_areas(answers, rival, plan, shared)
+    return f"{bits:g} bits with {SCALE_WORDS[shared].format(f'{block:g}')} ({reaches:.1f} dB), and wins {areas}"
+
+
+def winning_areas(answers: Answers, rival: str, plan: FormatsTable, shared: str) -> str:
+    """Where a logarithm as accurate as a rival wins, where nowhere, and where for all areas that were looked at."""
+    low, high = plan.logarithmic.area_ratio
+    found = {one: answers[f"area_at_equal_accuracy.{shared}.{rival}.{one}"] for one in plan.logarithmic.traffics}
+    never = [traffic for traffic, area in found.items() if np.isnan(area)]
+    always = [traffic for traffic, area in found.items() if np.isclose(area, high)]
+    up_to = [f"{area:.2f} ({traffic})" for traffic, area in found.items() if traffic not in (*never, *always)]
+    parts = [f"nowhere from {low:g} on in {spoken(never)}"] if never else []
+    parts += [f"up to {high:g} and more in {spoken(always)}"] if always else []
+    if not up_to:
+        return spoken(parts)
+    others = f" ({spoken(parts)})" if parts else ""
+    return f"where its multiply-accumulate takes less than {spoken(up_to)} of a bf16 one{others}"
 
 
 def extremes(answers: Answers, rival: str, plan: FormatsTable) -> str:
@@ -129,14 +165,15 @@ def extremes(answers: Answers, rival: str, plan: FormatsTable) -> str:
 
 
 def rival_sentence(answers: Answers, rival: str, plan: FormatsTable) -> str:
-    """How a logarithmic chip fares against one rival."""
+    """How a logarithmic chip fares against one rival: as its file assumes it, and as accurate as that."""
     return (
         f"A {plan.logarithmic.format} chip as assumed (a multiply-accumulate of {answers['area']:.2f} of the area of a "
         f"bf16 one, {answers['own_bits']:g} bits) earns {each(answers, 'ratio', rival, plan)} times the tokens per "
         f"dollar of an {rival} chip of the same node, die area, package and memory, and "
-        f"{extremes(answers, rival, plan)} over the bounds of its unpublished figures; a logarithm as accurate as "
-        f"{rival} ({answers[f'qsnr.{rival}']:.1f} dB on the worst kind of values takes "
-        f"{answers[f'bits.{rival}']:g} bits) {conditions(answers, rival, plan)}."
+        f"{extremes(answers, rival, plan)} over the bounds of its unpublished figures. A logarithm as accurate as "
+        f"{rival} (within {plan.logarithmic.as_accurate:g} of {answers[f'qsnr.{rival}']:.1f} dB on the worst kind of "
+        f"values) takes {'; or '.join(conditions(answers, rival, plan, shared) for shared in SHARED)}; that of {rival} "
+        f"takes {answers[f'area.{rival}']:.2f}."
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from dse.catalogue.schema_report import FormatsTable, LogarithmicTable
-from dse.reporting.format_answers import Answers, Tables, base_value, number, ratio_grid
+from dse.reporting.format_answers import SHARED, Answers, Tables, base_value, number, ratio_grid
 from dse.reporting.format_tables import FREE, LEAST_LOSS, Row
 from dse.reporting.labels import Label, place_labels
 from dse.reporting.style import ACCENT, INK, MUTED, RULE, plain_log
@@ -28,6 +28,8 @@ BLOCKS = ("mx", "nv", "msfp")
 SPACES = ("#2456a6", "#c2410c", "#7b4bb3", "#2f7d32", "#b58a2e", "#138aa0")
 RIVALS = ("#2456a6", "#2f7d32", "#7b4bb3")
 SHADE = "#f4e3d7"
+DASHES = dict(zip(SHARED, ((0, (1, 2)), (0, (5, 2, 1, 2))), strict=True))
+"""How the widths of equal accuracy are drawn."""
 BESIDE = (-4.0, -11.0)
 """Of a name from its mark, below the lines of equal tokens per dollar [points]."""
 AREA_TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
@@ -147,7 +149,7 @@ def draw_tokens(rows: Sequence[Row], baseline: str) -> Figure:
 
 
 def draw_region(tables: Tables, answers: Answers, plan: FormatsTable) -> Figure:
-    """For each job, where in area and bits a logarithmic chip beats each rival."""
+    """For each job, where in area and bits a logarithmic chip beats each rival, and at which bits it is as accurate."""
     asked, rows = plan.logarithmic, tables["region"]
     figure = Figure(figsize=(4.1 * len(asked.traffics), 4.9), layout="constrained")
     every = figure.subplots(1, len(asked.traffics), sharey=True, squeeze=False)[0]
@@ -156,15 +158,13 @@ def draw_region(tables: Tables, answers: Answers, plan: FormatsTable) -> Figure:
     every[0].set_ylabel("bits of an element")
     handles = []
     for rival, shade in zip(asked.rivals, RIVALS, strict=False):
-        bits = answers[f"bits.{rival}"]
-        for axes in every:
-            axes.axhline(bits, color=shade, lw=0.9, ls=(0, (1, 2)))
-        handles += [
-            every[0].plot([], [], color=shade, lw=1.8, label=f"below or left: beats {rival} (thin: other energies)")[0],
-            every[0].plot([], [], color=shade, lw=0.9, ls=(0, (1, 2)), label=f"as accurate as {rival}: {bits:g} bits")[
-                0
-            ],
-        ]
+        label = f"below or left: beats {rival} (thin: other energies)"
+        handles += every[0].plot([], [], color=shade, lw=1.8, label=label)
+        for shared, dashes in DASHES.items():
+            bits, block = answers[f"bits.{shared}.{rival}"], answers[f"block.{shared}.{rival}"]
+            scale = f"a scale per {block:g}" if block else "one scale a tensor"
+            label = f"as accurate as {rival}: {bits:g} bits, {scale}"
+            handles += [axes.axhline(bits, color=shade, lw=0.9, ls=dashes, label=label) for axes in every][:1]
     handles.append(every[0].fill_between([], [], 0.0, color=SHADE, label=f"bounds of {asked.format}"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

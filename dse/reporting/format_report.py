@@ -30,8 +30,8 @@ __all__ = ["FormatsPage", "format_tables", "write_formats"]
 
 AREAS = 9
 """Areas of a multiply-accumulate that the region is drawn over [1]."""
-STEP = 1.0
-"""Between the widths that the region is drawn over [bits]."""
+STEP = 0.25
+"""Between the widths that the region is drawn over, those with a scale of 8 bits per 32 elements among them [bits]."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,10 @@ CAPTIONS = {
         "die area, package, memory and links of {chip}; how each die is divided between units and SRAM is free. "
         "Reasoning writes long answers and hangs on memory, batch reads long prompts and hangs on arithmetic. "
         "Lines: equal, at the energy of a multiply-accumulate that the file of {format} assumes (thick) and at "
-        "its bounds (thin). Dotted: the narrowest logarithm, scaled as {format} is and not in blocks, with as little "
-        "noise on the worst of five kinds of values. {known}: as in the literature; {format} is assumed to be alike."
+        "its bounds (thin). Dotted: the narrowest logarithm with one scale a tensor, as {format} has, that is as "
+        "accurate: as little noise on the worst of five kinds of values, to {as_accurate:g} dB. Dashed and dotted: the "
+        "narrowest one with a scale for each block, its bits counted, as microscaling formats have. {known}: as in the "
+        "literature; {format} is assumed to be alike."
     ),
     "weights": (
         "The best chip of the space {space} found for each format of the weights ({designs} designs in all), "
@@ -145,6 +147,7 @@ def figures_of(tables: Tables, answers: Answers, plan: FormatsTable) -> dict[str
         "known": plan.logarithmic.known,
         "chip": plan.logarithmic.chip,
         "format": plan.logarithmic.format,
+        "as_accurate": plan.logarithmic.as_accurate,
         "space": plan.weights.space,
     }
     tried = {name: f"{int(tables[name][0]['designs']):,}" for name in ("tokens", "weights")}

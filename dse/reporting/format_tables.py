@@ -130,9 +130,10 @@ def region_rows(regions: Iterable[Region], rivals: Sequence[str]) -> list[Row]:
 
 
 def logarithm_rows(found: Iterable[Logarithm]) -> list[Row]:
-    """logarithms.csv: noise of logarithmic formats by their widths [dB]."""
+    """logarithms.csv: noise of logarithmic formats by their scales, block 0 for one of the tensor, and widths [dB]."""
     return [
-        {"integer": one.integer, "fraction": one.fraction, "bits": one.bits, "worst_qsnr_db": number(one.worst)}
+        {"block": one.block, "scale": one.scale, "rule": one.rule, "integer": one.integer, "fraction": one.fraction}
+        | {"bits": one.bits, "worst_qsnr_db": number(one.worst)}
         | {f"{kind}_db": number(level) for kind, level in one.noise.items()}
         for one in found
     ]

@@ -137,7 +137,7 @@ FORMAT_TABLES = {
     "quality.csv": (("format",), {"area_times_bits": 1e-4, "qsnr_db": 1e-4, "loss_all": 1e-4}),
     "tokens.csv": (("space", "format"), {"tokens_per_dollar": 0.1, "over_bf16": 0.1}),
     "region.csv": (("traffic", "format", "area_ratio", "energy_ratio", "bits"), {"tokens_per_dollar": 1e-3}),
-    "logarithms.csv": (("integer", "fraction"), {"gaussian_db": 1e-3, "worst_qsnr_db": 1e-2}),
+    "logarithms.csv": (("block", "scale", "rule", "integer", "fraction"), {"gaussian_db": 1e-3, "worst_qsnr_db": 1e-2}),
     "weights.csv": (("weights", "activations"), {"tokens_per_dollar": 0.1, "loss": 1e-4}),
 }
 """Table -> its key, and the relative tolerance of its numbers: searches may end elsewhere on another machine."""

@@ -263,7 +263,7 @@ def test_published_distances_of_formats(data: dict) -> None:
 
 
 def test_logarithms_in_blocks_are_as_good_as_mxfp4_at_as_many_bits(data: dict) -> None:
-    """Two bits before the point, one behind, a scale per 32: what the README says beside the answer on logarithms."""
+    """Two bits before the point, one behind, an e4m3 scale per 32: what the report of formats finds, to 0.3 dB."""
     logarithm = Quantiser(Logarithmic(2, 1), Scaling(32, "absmax", "e4m3", tensor_scale=True))
     assert bits_per_element(logarithm) == bits_per_element(quantiser("mxfp4")) == 4.25
     own, other = (
