@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["search_command", "write"]
 
+MOST_SECONDS = 86_400
+"""A day [s]."""
+
 SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsga2", "nsga3", "screening", "gradient")
 
 
@@ -28,8 +31,9 @@ def search_command(
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="Searches of each sampler.")] = 10,
     trials: Annotated[int, typer.Option("--trials", min=1, max=100_000, help="Designs of each search.")] = 100,
     most_seconds: Annotated[
-        float, typer.Option("--most-seconds", min=1.0, help="After which a search begins no further batch.")
-    ] = 600.0,
+        int,
+        typer.Option("--most-seconds", min=1, max=MOST_SECONDS, help="After which a search begins no further batch."),
+    ] = 600,
     front: Annotated[bool, typer.Option("--front/--no-front", help="Also searches for two objectives.")] = True,
     sweep: Annotated[
         list[Path] | None, typer.Option("--sweep", help="Document of `dse sweep SPACE --json`: a proven optimum.")

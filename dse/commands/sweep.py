@@ -32,7 +32,8 @@ __all__ = ["add_to"]
 MOST_SHARDS = 100_000
 
 BoxOption = Annotated[
-    float, typer.Option("--box-seconds", min=0.0, help="Time for a bound between the points of the grid; 0: none.")
+    int,
+    typer.Option("--box-seconds", min=0, max=86_400, help="Time for a bound between the points of the grid; 0: none."),
 ]
 SubmitOption = Annotated[
     str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
@@ -64,7 +65,7 @@ def sweep_command(
         bool,
         typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
     ] = True,
-    box_seconds: BoxOption = 20.0,
+    box_seconds: BoxOption = 20,
     submit: SubmitOption = "",
     dask: DaskOption = False,
     scheduler: SchedulerOption = "",
@@ -128,7 +129,7 @@ def document_run(
     plan: tuple[int | None, int, int],
     folder: tuple[str | None, bool],
     spread: tuple[Asked, str] | None,
-    box_seconds: float,
+    box_seconds: int,
     silent: bool,
 ) -> tuple[dict[str, Any], str]:
     """Run a sweep and write what it found; the document that tells it, and what was maximised.
@@ -149,7 +150,7 @@ def document_run(
     state = run_shown(*run, job.objective, silent, spread)
     result, bound = result_of(sweep, state.points), None
     best = result.optima.get(job.objective)
-    if best is not None and box_seconds > 0.0 and state.counts.designs == designs:
+    if best is not None and box_seconds > 0 and state.counts.designs == designs:
         bound = ceiling(sweep.grid.space, job, best.values[job.objective], box_seconds)
     document = document_of(sweep, state, result, job.objective, bound)
     own = Path(asked.catalogue) if asked.catalogue else None

@@ -22,7 +22,7 @@ def sum_noise(element: Float, terms: float) -> float:
     4,096 products in fp16 and in bf16 [dB]:
 
     >>> [round(-10.0 * math.log10(sum_noise(Float(5, m), 4096.0)), 1) for m in (10, 7)]
-    [40.5, 22.5]
+    [40.6, 22.5]
     """
     unit = 2.0 ** -(element.mantissa + 1.0)
     return terms * 4.0 * unit**2 * PLACE_IN_BINADE / 24.0

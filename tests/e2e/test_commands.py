@@ -209,6 +209,9 @@ def commands_in(group: typer.Typer, words: tuple[str, ...] = ()) -> Iterator[tup
     """Every command as the words that call it, and its function."""
     for command in group.registered_commands:
         yield (*words, str(command.name)), command.callback
+    callback = group.registered_callback
+    if callback is not None and callback.callback is not None:
+        yield words, callback.callback
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands_in(inner.typer_instance, (*words, str(inner.name)))

@@ -59,11 +59,11 @@ class Team:
         worker.wait()
 
     def dismiss(self) -> None:
-        """Ask all to stop, and wait."""
+        """Ask all to stop, and wait; one that is still starting has nothing to put in order."""
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
         for worker in self.workers:
-            assert worker.wait(120) == 0, (self.folder / "errors").read_text()[-2000:]
+            assert worker.wait(120) in (0, -signal.SIGTERM), (self.folder / "errors").read_text()[-2000:]
         self.workers.clear()
 
     def finish(self) -> None:
@@ -220,5 +220,5 @@ def test_fifty_thousand_trials_take_no_more_memory_late_than_early(tmp_path: Pat
     print("CPU ms per trial", [1e3 * (b[2] - a[2]) / (b[0] - a[0]) for a, b in pairwise(marks)])
     assert sum(grown[-2:]) / 2 < 1.25 * sum(grown[:2]) / 2
     assert max(grown) < 40_000
-    told_in_file = sum(1 for line in (tmp_path / "soak.journal").open() if '"state":1' in line)
-    assert told_in_file == 50_000
+    with (tmp_path / "soak.journal").open() as lines:
+        assert sum('"state":1' in line for line in lines) == 50_000

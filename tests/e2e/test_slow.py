@@ -86,7 +86,7 @@ def tables_of(recipe: str, folder: Path, table: str, key: tuple[str, ...]) -> li
 def kind_of(recipe: str) -> str:
     """The table that says how a result is made."""
     document = tomllib.loads((ROOT / "reports" / f"{recipe}.toml").read_text())
-    (kind,) = {"study", "validation", "money", "silicon", "formats"} & set(document)
+    (kind,) = {"study", "validation", "money", "silicon", "formats", "samplers"} & set(document)
     return kind
 
 
