@@ -20,8 +20,6 @@ __all__ = ["search_command", "write"]
 MOST_SECONDS = 86_400
 """A day [s]."""
 
-SAMPLERS = ("random", "qmc", "tpe", "cmaes", "nsga2", "nsga3", "screening", "gradient")
-
 
 def search_command(
     spaces: Annotated[list[str] | None, typer.Argument(help="Search spaces; default: all.")] = None,
@@ -52,13 +50,15 @@ def search_command(
 
     from dse.catalogue import open_catalogue
     from dse.search.contest import courses_in, pack
+    from dse.search.samplers import OWN, SAMPLERS
     from dse.search.standing import optima_in, standings, summary_of
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = open_catalogue(catalogue)
     problems = problems_of(found, spaces, front)
     add_optima(output / "optima.csv", sweep or [])
-    run_missing(problems, sampler or list(SAMPLERS), (seeds, trials, most_seconds), output / "courses.jsonl")
+    usual = [name for name in (*SAMPLERS, *OWN) if name != "gp"]
+    run_missing(problems, sampler or usual, (seeds, trials, most_seconds), output / "courses.jsonl")
     courses = courses_in(output / "courses.jsonl")
     pack(courses, output / "courses.parquet")
     files = write(found, output, courses, output / "optima.csv")

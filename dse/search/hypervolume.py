@@ -16,6 +16,8 @@ MOST = {1: 1, 2: 512, 3: 96}
 """Points of a front that count, by the number of objectives; the boxes of a front grow with a power of them [1]."""
 
 FEW = 24
+"""The same of more objectives [1]."""
+
 MARGIN = 0.01
 """Distance of the reference from the worst values, over their extent [1]."""
 
