@@ -15,7 +15,7 @@ ARRAYS = ("build", "library", "numerics", "quality")
 ROOMS = ("analysis", "hardware", "numerics", "reporting", "search", "timing", "workload")
 FILES = ("arrays", "assumptions", "best_mapping", "economics", "evaluate", "units")
 install_import_hook(
-    [f"dse.{name}" for name in (*ROOMS, *FILES)] + [f"dse.catalogue.{name}" for name in ARRAYS], "beartype.beartype"
+    [f"dse.{name}" for name in (*ROOMS, *FILES)] + [f"dse.catalogue.{name}" for name in ARRAYS], "checked.typechecker"
 )
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")

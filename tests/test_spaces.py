@@ -101,6 +101,9 @@ def test_whole_numbers_stay_whole_on_a_logarithmic_scale(space_text: str, tmp_pa
     found = distributions(space)["memory.stacks"]
     assert isinstance(found, IntDistribution)
     assert found.log
+    design = flat_design(space, {"memory.stacks": 4, "memory.kind": "hbm3", "matrix.clock": 1e9})
+    assert design["memory.stacks"] == 4.0
+    assert isinstance(design["memory.stacks"], float)
 
 
 def test_what_a_search_chooses_has_six_digits(space_text: str, tmp_path: Path) -> None:
