@@ -76,7 +76,7 @@ def problems_of(error: Exception) -> list[Problem]:
         return error.problems
     if "optuna" not in sys.modules and not isinstance(error, OSError):
         return []
-    from dse.search.patience import storage_problem
+    from dse.search.studies.patience import storage_problem
 
     found = storage_problem(error)
     return [found] if found else []

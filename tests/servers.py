@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage
 
-from dse.search.storage import open_storage
+from dse.search.studies.storage import open_storage
 
 USER = "postgres"
 
@@ -137,7 +137,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 PROXY = """
 import sys
 from optuna.storages import run_grpc_proxy_server
-from dse.search.storage import open_storage
+from dse.search.studies.storage import open_storage
 run_grpc_proxy_server(open_storage(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]))
 """
 

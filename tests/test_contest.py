@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial
 from dse.catalogue import CatalogueError, load_space
 from dse.commands.bench_search import add_optima, problems_of, run_missing, searches
 from dse.reporting.contest import protocol_rows, write_contest
-from dse.search.contest import FRONT, Course, Started, courses_in, keep, pack, run_course, study_of
-from dse.search.protocol import A100, SPACE, Protocol
-from dse.search.samplers import make_sampler
-from dse.search.standing import Optimum, beating, optima_in, optimum_of, standings, to_optimum
+from dse.search.benchmarks.contest import FRONT, Course, Started, courses_in, keep, pack, run_course, study_of
+from dse.search.benchmarks.protocol import A100, SPACE, Protocol
+from dse.search.benchmarks.standing import Optimum, beating, optima_in, optimum_of, standings, to_optimum
+from dse.search.samplers.named import make_sampler
 
 GRID_POINTS = 4_704_000
 

@@ -21,12 +21,12 @@ from test_workers import CATALOGUE, SPACE, WORKER_OF_TESTS, begun, go_on, same, 
 
 from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError
-from dse.search import patience
 from dse.search.objective import Outcome
-from dse.search.plan import new_study
-from dse.search.recovery import WORKER
-from dse.search.storage import open_storage
-from dse.search.study import run, told_trials
+from dse.search.studies import patience
+from dse.search.studies.plan import new_study
+from dse.search.studies.recovery import WORKER
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import run, told_trials
 
 DSE = [sys.executable, "-m", "dse.cli"]
 

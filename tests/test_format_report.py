@@ -22,7 +22,7 @@ from dse.hardware.chip import Chip
 from dse.numerics.parameters import Logarithmic, Quantiser, Scaling
 from dse.reporting.format_answers import SHARED, answers_of, narrowest, number, sentences_of, winning_areas
 from dse.reporting.format_tables import FREE, Row, on_front
-from dse.search.redesign import Effort
+from dse.search.samplers.redesign import Effort
 
 CATALOGUE = open_catalogue()
 FOLDER = shipped_root() / "reports" / "formats"

@@ -15,12 +15,12 @@ from optuna.trial import Trial
 from dse.analysis.comparison import job_of
 from dse.best_mapping import evaluate_pairs
 from dse.catalogue import load_space
-from dse.search.genes import Columns, params_of
-from dse.search.gradient import GradientSampler, relax_by_jax, relaxed_value
-from dse.search.scorer import SpaceScorer
-from dse.search.screening import ATTRIBUTE
-from dse.search.slopes import chip_and_tangents, relax_space
-from dse.search.study import create, plan_of, run
+from dse.search.samplers.genes import Columns, params_of
+from dse.search.samplers.gradient import GradientSampler, relax_by_jax, relaxed_value
+from dse.search.samplers.scorer import SpaceScorer
+from dse.search.samplers.screening import ATTRIBUTE
+from dse.search.samplers.slopes import chip_and_tangents, relax_space
+from dse.search.studies.study import create, plan_of, run
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(0.0, 4.0),

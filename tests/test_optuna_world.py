@@ -18,9 +18,9 @@ from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError, load_space, open_catalogue
 from dse.cli import app
 from dse.reporting.optuna_plots import optuna_plots
-from dse.search.plan import plan_of
-from dse.search.storage import find_study, open_storage
-from dse.search.study import create, run
+from dse.search.studies.plan import plan_of
+from dse.search.studies.storage import find_study, open_storage
+from dse.search.studies.study import create, run
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from dse.best_mapping import best_mapping
 from dse.catalogue import CatalogueError, check, load_space, open_catalogue
 from dse.catalogue.build import build_chips
 from dse.cli import app
-from dse.search.storage import open_storage
-from dse.search.study import create, plan_of, portfolio_plan, run
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import create, plan_of, portfolio_plan, run
 
 TWO = """kind = "portfolio"
 name = "two"

@@ -27,14 +27,14 @@ from dse.catalogue.store import Catalogue
 from dse.hardware.chip import Chip
 from dse.reporting.summary import reasons, slack_of
 from dse.reporting.tables import formats_of
-from dse.search.bounds import quick_of
-from dse.search.grid import grid_of
 from dse.search.objective import objectives_of
-from dse.search.scorer import SpaceScorer
+from dse.search.samplers.scorer import SpaceScorer
 from dse.search.start_points import start_points
-from dse.search.storage import open_storage
-from dse.search.study import create, plan_in, plan_of
-from dse.search.study import run as search
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import create, plan_in, plan_of
+from dse.search.studies.study import run as search
+from dse.search.sweeps.bounds import quick_of
+from dse.search.sweeps.grid import grid_of
 
 EIGHT, FOUR = "fp8-e4m3", "mxfp4"
 

@@ -12,9 +12,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
-from dse.search.genes import Columns, cells_of, columns_of, genes_of, params_of
-from dse.search.hypervolume import gains, hypervolume, undominated
-from dse.search.screening import ATTRIBUTE, ScreeningSampler
+from dse.search.samplers.genes import Columns, cells_of, columns_of, genes_of, params_of
+from dse.search.samplers.hypervolume import gains, hypervolume, undominated
+from dse.search.samplers.screening import ATTRIBUTE, ScreeningSampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 Space = dict[str, BaseDistribution]

@@ -22,19 +22,19 @@ from dse.best_mapping import OBJECTIVES, QUICK_TO_COMPILE, all_mappings, best_ma
 from dse.catalogue import Catalogue, CatalogueError, activate, list_entries, load_space
 from dse.catalogue.build import build_chips
 from dse.commands.sweep import submitted
-from dse.search.asked import Asked, sweep_of
-from dse.search.bounds import bound_of, quick_of, work_of
-from dse.search.boxes import chips_at, tables_of
-from dse.search.branch import roofs_of, sheet_over
-from dse.search.ceiling import ceiling
-from dse.search.cover import cover_of, designs_in
-from dse.search.grid import Grid, grid_of, grid_sizes
-from dse.search.roofs import needs_of, roof_of, shape_of
-from dse.search.sheet import HIGH, Sheet, sheet_of, sheets_at
-from dse.search.sweep import prepare
-from dse.search.sweep_run import Plan, Result, State, document_of, result_of, run_sweep, sample_rows
-from dse.search.sweep_store import SweepStore, identity_of
-from dse.search.swept import Sweep
+from dse.search.sweeps.asked import Asked, sweep_of
+from dse.search.sweeps.bounds import bound_of, quick_of, work_of
+from dse.search.sweeps.boxes import chips_at, tables_of
+from dse.search.sweeps.branch import roofs_of, sheet_over
+from dse.search.sweeps.ceiling import ceiling
+from dse.search.sweeps.cover import cover_of, designs_in
+from dse.search.sweeps.grid import Grid, grid_of, grid_sizes
+from dse.search.sweeps.roofs import needs_of, roof_of, shape_of
+from dse.search.sweeps.run import Plan, Result, State, document_of, result_of, run_sweep, sample_rows
+from dse.search.sweeps.sheet import HIGH, Sheet, sheet_of, sheets_at
+from dse.search.sweeps.store import SweepStore, identity_of
+from dse.search.sweeps.sweep import prepare
+from dse.search.sweeps.swept import Sweep
 
 SPACES = ("cerebras", "gpu", "lemurian", "matx", "sram-vs-hbm")
 LAWS = [name if name in ("gpu", "sram-vs-hbm") else pytest.param(name, marks=pytest.mark.slow) for name in SPACES]
@@ -242,7 +242,7 @@ def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_p
 def test_stopped_anywhere_it_goes_on_to_the_same_answer(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dse.search.sweep_run.FIRST_CHUNK", 8)
+    monkeypatch.setattr("dse.search.sweeps.run.FIRST_CHUNK", 8)
     grid = small_grid(catalogue, "gpu")
     sweep, state = swept(catalogue, grid, tmp_path / "whole", True)
     store = SweepStore(tmp_path / "stopped", identity_of(sweep))
@@ -289,7 +289,7 @@ def test_another_sweep_in_the_same_folder_is_refused(catalogue: Catalogue, tmp_p
 def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_path: Path) -> None:
     """Also when one of its two workers dies on the way, and where nobody answers it says so."""
     pytest.importorskip("distributed", reason="needs the extra dask")
-    from dse.search.sweep_dask import cluster, run_on_cluster
+    from dse.search.sweeps.cluster import cluster, run_on_cluster
 
     axes = small_grid(catalogue, "gpu").axes
     sizes = tuple(f"{path}={len(np.unique(values))}" for axis in axes for path, values in axis.columns.items())

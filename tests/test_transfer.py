@@ -13,10 +13,10 @@ from pyarrow import parquet
 
 from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError, load_space, open_catalogue
-from dse.search.plan import plan_in, plan_of
-from dse.search.storage import open_storage
-from dse.search.study import create, run
-from dse.search.transfer import export, import_study
+from dse.search.studies.plan import plan_in, plan_of
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import create, run
+from dse.search.studies.transfer import export, import_study
 
 
 @pytest.fixture(scope="module")

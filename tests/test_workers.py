@@ -19,16 +19,16 @@ from servers import PostgreSQL, connected
 
 from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError, load_space, open_catalogue
-from dse.search import presence
 from dse.search.objective import Outcome
-from dse.search.plan import plan_of
-from dse.search.presence import Presence
-from dse.search.recovery import MOST_RETRIES, WORKER, Watch, beat_key, fail
-from dse.search.shared import Shared
 from dse.search.start_points import START, start_points
-from dse.search.status import status
-from dse.search.storage import open_storage
-from dse.search.study import Progress, Work, create, run, told_trials, working_copy
+from dse.search.studies import presence
+from dse.search.studies.plan import plan_of
+from dse.search.studies.presence import Presence
+from dse.search.studies.recovery import MOST_RETRIES, WORKER, Watch, beat_key, fail
+from dse.search.studies.shared import Shared
+from dse.search.studies.status import status
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import Progress, Work, create, run, told_trials, working_copy
 
 DSE = [sys.executable, "-m", "dse.cli"]
 CATALOGUE = open_catalogue()
@@ -113,7 +113,7 @@ def test_who_beats_on_is_alive_and_who_stands_still_is_dead(monkeypatch: pytest.
 def test_a_process_of_this_machine_that_is_no_more_is_dead_at_once() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    from dse.search.recovery import gone, place
+    from dse.search.studies.recovery import gone, place
 
     beat = {"ended": False, "place": place(), "process": child.pid}
     assert gone(beat)

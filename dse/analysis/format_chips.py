@@ -15,7 +15,7 @@ from dse.catalogue.numerics import EXPERTS
 from dse.catalogue.space import Space, space_of
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
-from dse.search.redesign import Effort, redesign
+from dse.search.samplers.redesign import Effort, redesign
 
 __all__ = ["USES", "Bought", "areas", "bought_by", "in_format", "in_one_format"]
 

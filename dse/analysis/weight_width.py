@@ -16,7 +16,7 @@ from dse.catalogue.numerics import EXPERTS
 from dse.catalogue.space import space_of
 from dse.evaluate import Metrics
 from dse.hardware.chip import Chip
-from dse.search.redesign import Columns, Effort, redesign
+from dse.search.samplers.redesign import Columns, Effort, redesign
 
 __all__ = ["Widths", "weight_widths"]
 

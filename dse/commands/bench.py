@@ -34,7 +34,7 @@ def bench_command(
 
     from dse.analysis.bench import bench_evaluator, bench_startup
     from dse.catalogue import open_catalogue
-    from dse.search.bench import bench_overhead, bench_study
+    from dse.search.benchmarks.speed import bench_overhead, bench_study
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = open_catalogue(catalogue)

@@ -13,7 +13,7 @@ from dse.commands.options import CatalogueOption, JsonOption, print_json, say
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.search.contest import Course, Problem
+    from dse.search.benchmarks.contest import Course, Problem
 
 __all__ = ["search_command", "write"]
 
@@ -49,9 +49,9 @@ def search_command(
     import optuna
 
     from dse.catalogue import open_catalogue
-    from dse.search.contest import courses_in, pack
-    from dse.search.samplers import OWN, SAMPLERS
-    from dse.search.standing import optima_in, standings, summary_of
+    from dse.search.benchmarks.contest import courses_in, pack
+    from dse.search.benchmarks.standing import optima_in, standings, summary_of
+    from dse.search.samplers.named import OWN, SAMPLERS
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = open_catalogue(catalogue)
@@ -64,7 +64,7 @@ def search_command(
     files = write(found, output, courses, output / "optima.csv")
     if as_json:
         from dse.reporting.summary import finite
-        from dse.search.protocol import SPACE
+        from dse.search.benchmarks.protocol import SPACE
 
         of_spaces = [course for course in courses if course.problem != SPACE]
         document = summary_of(standings(of_spaces, optima_in(output / "optima.csv")))
@@ -77,8 +77,8 @@ def search_command(
 def write(catalogue: Catalogue, output: Path, courses: Sequence[Course], optima: Path) -> list[Path]:
     """Tables and figures of what there is."""
     from dse.reporting.contest import write_contest
-    from dse.search.protocol import SPACE, Protocol
-    from dse.search.standing import optima_in
+    from dse.search.benchmarks.protocol import SPACE, Protocol
+    from dse.search.benchmarks.standing import optima_in
 
     asked = any(course.problem == SPACE for course in courses)
     reference = Protocol(catalogue).reference if asked else None
@@ -88,8 +88,8 @@ def write(catalogue: Catalogue, output: Path, courses: Sequence[Course], optima:
 def problems_of(catalogue: Catalogue, spaces: list[str] | None, front: bool) -> list[Problem]:
     """What is searched, the protocol of the A100 for its space; CatalogueError for unknown spaces."""
     from dse.catalogue import load_space
-    from dse.search.contest import space_problems
-    from dse.search.protocol import SPACE, Protocol
+    from dse.search.benchmarks.contest import space_problems
+    from dse.search.benchmarks.protocol import SPACE, Protocol
 
     asked = spaces or sorted(catalogue.files("space"))
     names = list(dict.fromkeys(load_space(catalogue.adopt("space", name), catalogue).name for name in asked))
@@ -107,7 +107,7 @@ def run_missing(
     """
     from rich.console import Console
 
-    from dse.search.contest import courses_in, keep, run_course
+    from dse.search.benchmarks.contest import courses_in, keep, run_course
 
     seeds, trials, most_seconds = effort
     done = {course.key for course in courses_in(file) if len(course.values) >= trials or ended(course, most_seconds)}
@@ -132,7 +132,7 @@ def ended(course: Course, most_seconds: float) -> bool:
 
 def searches(problems: Sequence[Problem], samplers: Sequence[str], seeds: int) -> Iterator[tuple[int, Problem, str]]:
     """Seed, problem and sampler of every search that makes sense; CatalogueError for unknown samplers."""
-    from dse.search.samplers import check_name
+    from dse.search.samplers.named import check_name
 
     for sampler in samplers:
         check_name(sampler)
@@ -150,7 +150,7 @@ def add_optima(file: Path, documents: Sequence[Path]) -> None:
     import csv
 
     from dse.catalogue import CatalogueError, Problem
-    from dse.search.standing import optima_in
+    from dse.search.benchmarks.standing import optima_in
 
     found: dict[str, tuple[Any, Any]] = dict(optima_in(file))
     for path in documents:

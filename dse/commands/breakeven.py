@@ -68,7 +68,7 @@ def breakeven_command(
     if is_space(found, name):
         from dse.catalogue import load_space
         from dse.commands.studies import quiet
-        from dse.search.own_design import own_design
+        from dse.search.studies.own_design import own_design
 
         quiet()
         space = load_space(name, found)

@@ -32,7 +32,7 @@ def finish_portfolio(
     from dse.reporting.portfolio_data import portfolio_json, portfolio_notes
     from dse.reporting.portfolio_text import portfolio_table
     from dse.reporting.study_record import study_record
-    from dse.search.study import plan_in
+    from dse.search.studies.study import plan_in
 
     space, portfolio = box
     objectives = plan_in(study).objectives
@@ -52,7 +52,7 @@ def candidates(catalogue: Catalogue, study: optuna.Study, space: Space, folder: 
     """The found designs, each written as a chip file, and the chips of the catalogue."""
     from dse.analysis.shipped import honest_status
     from dse.catalogue import list_entries
-    from dse.search.outcome import found_chips
+    from dse.search.studies.outcome import found_chips
 
     found: list[Described] = [
         (entry.name, entry.document.heading, "found", entry.values)

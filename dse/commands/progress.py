@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dse.analysis.comparison import Job
     from dse.analysis.portfolio import Portfolio
     from dse.catalogue import Catalogue, Space
-    from dse.search.study import Progress, Work
+    from dse.search.studies.study import Progress, Work
 
 __all__ = ["bar_of", "open_job", "run_with_progress", "state_text", "sweep_bar"]
 
@@ -28,7 +28,7 @@ def open_job(catalogue: Catalogue, study: optuna.Study) -> tuple[Space, Job | Po
     from dse.analysis.portfolio import portfolio_of
     from dse.catalogue import load_space
     from dse.search.objective import mapping_objective
-    from dse.search.study import plan_in
+    from dse.search.studies.study import plan_in
 
     plan = plan_in(study)
     space = load_space(plan.space, catalogue)
@@ -74,7 +74,7 @@ def run_with_progress(
     from rich.console import Console
 
     from dse.search.start_points import start_points
-    from dse.search.study import ALONE, plan_in, run
+    from dse.search.studies.study import ALONE, plan_in, run
 
     space, job = open_job(catalogue, study)
     objective = plan_in(study).objectives[0]

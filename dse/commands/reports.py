@@ -25,7 +25,7 @@ def report_command(
 ) -> None:
     """Regenerate a committed comparison, validation or other report from its recipe."""
     from dse.catalogue import open_catalogue
-    from dse.search.outcome import recipe_of
+    from dse.search.studies.outcome import recipe_of
 
     found = open_catalogue(catalogue)
     plan = recipe_of(found, recipe)
@@ -88,7 +88,7 @@ def run_money(catalogue: Catalogue, recipe: Path, table: MoneyTable, folder: Pat
 def run_samplers(catalogue: Catalogue, recipe: Path, table: SamplersTable, folder: Path, as_json: bool) -> None:
     """Searches against the optimum as tables and figures in a folder."""
     from dse.commands.bench_search import write
-    from dse.search.contest import courses_in
+    from dse.search.benchmarks.contest import courses_in
 
     home = recipe.parent.parent
     made = write(catalogue, folder, courses_in(home / table.courses), home / table.optima)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from dse.analysis.comparison import Comparison, Job
     from dse.analysis.quality import Quality
     from dse.catalogue import Catalogue, Space
-    from dse.search.outcome import Recipe
-    from dse.search.study import Plan
+    from dse.search.studies.outcome import Recipe
+    from dse.search.studies.study import Plan
 
 __all__ = ["add_to", "run_recipe"]
 
@@ -93,7 +93,7 @@ def compared(catalogue: Catalogue, study: optuna.Study, space: Space, job: Job, 
     """Found designs, written as chip files, against every chip of the catalogue."""
     from dse.analysis.comparison import compare
     from dse.catalogue import list_entries
-    from dse.search.outcome import found_candidates
+    from dse.search.studies.outcome import found_candidates
 
     found = found_candidates(study, space, job, catalogue, folder / "chips")
     names = [
@@ -138,9 +138,9 @@ def run_command(
     """Search a space for the best chip, and compare it with those one can buy."""
     from dse.analysis.quality import quality_asked
     from dse.catalogue import load_space, open_catalogue
-    from dse.search.patience import shown
-    from dse.search.storage import open_storage
-    from dse.search.study import create
+    from dse.search.studies.patience import shown
+    from dse.search.studies.storage import open_storage
+    from dse.search.studies.study import create
 
     quiet()
     found = open_catalogue(catalogue)
@@ -174,7 +174,7 @@ def new_plan(
     from dse.analysis.portfolio import portfolio_of
     from dse.best_mapping import OBJECTIVES
     from dse.catalogue import CatalogueError, Problem
-    from dse.search.study import plan_of, portfolio_plan
+    from dse.search.studies.study import plan_of, portfolio_plan
 
     model, traffic, portfolio, basis = names
     if portfolio and (model or traffic):
@@ -200,8 +200,8 @@ def resume_command(
 ) -> None:
     """Go on with a study where it stopped."""
     from dse.catalogue import open_catalogue
-    from dse.search.patience import shown
-    from dse.search.storage import existing_storage, find_study
+    from dse.search.studies.patience import shown
+    from dse.search.studies.storage import existing_storage, find_study
 
     quiet()
     found = open_catalogue(catalogue)
@@ -214,8 +214,8 @@ def resume_command(
 def list_command(storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False) -> None:
     """The studies of a storage."""
     from dse.commands.study_text import study_line
-    from dse.search.outcome import summaries
-    from dse.search.storage import existing_storage
+    from dse.search.studies.outcome import summaries
+    from dse.search.studies.storage import existing_storage
 
     quiet()
     begun = storage != DEFAULT_STORAGE or Path(storage.removeprefix("journal:")).is_file()
@@ -237,8 +237,8 @@ def show_command(
 ) -> None:
     """Plan, state and best design of a study."""
     from dse.commands.study_text import study_lines
-    from dse.search.outcome import described
-    from dse.search.storage import existing_storage, find_study
+    from dse.search.studies.outcome import described
+    from dse.search.studies.storage import existing_storage, find_study
 
     quiet()
     document = described(find_study(existing_storage(storage, study), study))
@@ -260,8 +260,8 @@ def export_command(
     as_json: JsonOption = False,
 ) -> None:
     """Every trial as a table: parameters, values, metrics, reasons; .parquet and .json hold all of the study."""
-    from dse.search.storage import existing_storage, find_study
-    from dse.search.transfer import export
+    from dse.search.studies.storage import existing_storage, find_study
+    from dse.search.studies.transfer import export
 
     quiet()
     if output is None and plots is None:
@@ -291,8 +291,8 @@ def import_command(
     as_json: JsonOption = False,
 ) -> None:
     """A study from a file, with all that it holds, into this storage."""
-    from dse.search.storage import open_storage
-    from dse.search.transfer import import_study
+    from dse.search.studies.storage import open_storage
+    from dse.search.studies.transfer import import_study
 
     quiet()
     made = import_study(open_storage(storage), file, study)
@@ -307,8 +307,8 @@ def run_recipe(catalogue: Catalogue, plan: Recipe, output: Path | None, own: Pat
     """The study of a recipe, from its beginning, with its report; own: the user's folder, as it was given."""
     from dse.analysis.comparison import job_of
     from dse.catalogue import load_space
-    from dse.search.storage import open_storage
-    from dse.search.study import create, plan_of
+    from dse.search.studies.storage import open_storage
+    from dse.search.studies.study import create, plan_of
 
     quiet()
     job = job_of(catalogue, plan.model, plan.traffic, plan.price_basis)

@@ -19,7 +19,7 @@ __all__ = ["end_json", "tell_end"]
 def end_json(study: optuna.Study, storage: str, record: StudyRecord, page: Path, again: list[str]) -> dict[str, Any]:
     """The head of the document of a study that has ended; again: commands that give the same numbers."""
     from dse.reporting.convergence import convergence
-    from dse.search.study import told_trials
+    from dse.search.studies.study import told_trials
 
     return {
         "study": study.study_name,

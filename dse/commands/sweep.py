@@ -22,10 +22,10 @@ from dse.commands.options import (
 
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
-    from dse.search.asked import Asked
-    from dse.search.sweep_run import Plan, Result, State
-    from dse.search.sweep_store import SweepStore
-    from dse.search.swept import Sweep
+    from dse.search.sweeps.asked import Asked
+    from dse.search.sweeps.run import Plan, Result, State
+    from dse.search.sweeps.store import SweepStore
+    from dse.search.sweeps.swept import Sweep
 
 __all__ = ["add_to"]
 
@@ -80,7 +80,7 @@ def sweep_command(
 ) -> None:
     """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
     from dse.analysis.quality import quality_asked
-    from dse.search.asked import Asked
+    from dse.search.sweeps.asked import Asked
 
     part, parts = shard_of(shard)
     words = (space, model or "", traffic or "", objective or "", price_basis or "", tuple(grid or ()))
@@ -136,10 +136,10 @@ def document_run(
 
     plan: most designs, shard, shards; folder: its name, and whether it is emptied first; spread: as in `run_shown`.
     """
-    from dse.search.asked import sweep_of
-    from dse.search.ceiling import ceiling
-    from dse.search.sweep_run import Plan, document_of, result_of
-    from dse.search.sweep_store import SweepStore, forget, identity_of
+    from dse.search.sweeps.asked import sweep_of
+    from dse.search.sweeps.ceiling import ceiling
+    from dse.search.sweeps.run import Plan, document_of, result_of
+    from dse.search.sweeps.store import SweepStore, forget, identity_of
 
     sweep, found = sweep_of(asked)
     job, designs = sweep.job, sweep.grid.designs
@@ -180,7 +180,7 @@ def run_shown(
     from rich.console import Console
 
     from dse.commands.progress import sweep_bar
-    from dse.search.sweep_run import run_sweep
+    from dse.search.sweeps.run import run_sweep
 
     console = Console(stderr=True)
     total = -(-plan.designs // plan.of)
@@ -195,7 +195,7 @@ def run_shown(
         try:
             if spread is None:
                 return run_sweep(sweep, plan, store, told)
-            from dse.search.sweep_dask import cluster, run_on_cluster
+            from dse.search.sweeps.cluster import cluster, run_on_cluster
 
             with cluster(spread[1], os.cpu_count() or 1) as client:
                 return run_on_cluster(spread[0], sweep, plan, store, told, client)
@@ -207,7 +207,7 @@ def run_shown(
 def state_text(state: State, total: int, mappings: int, objective: str) -> str:
     """Points a second, time left and the best so far, short enough for one line."""
     from dse.reporting.text import measured, significant
-    from dse.search.points import OF_POINTS
+    from dse.search.sweeps.points import OF_POINTS
 
     values = getattr(state.points, OF_POINTS[objective])
     best = f"best {' '.join(measured(objective, float(values.max())))}" if values.size else "none feasible yet"
@@ -234,7 +234,7 @@ def kept(
     """Write chip file and data set; their places, and the command that gives the same numbers."""
     from dse.catalogue import write_chip
     from dse.commands.again import evaluation_command
-    from dse.search.sweep_run import sample_rows
+    from dse.search.sweeps.run import sample_rows
     from dse.timing.mapping import Mapping
 
     (sweep, plan, store), (catalogue, own) = run, places

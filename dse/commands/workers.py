@@ -49,8 +49,8 @@ def worker_command(
     from dataclasses import asdict
 
     from dse.catalogue import open_catalogue
-    from dse.search.storage import existing_storage, find_study
-    from dse.search.study import Work
+    from dse.search.studies.storage import existing_storage, find_study
+    from dse.search.studies.study import Work
 
     quiet()
     with stopped_by_signals() as stop:
@@ -72,9 +72,9 @@ def status_command(
 ) -> None:
     """Trials by state, rate, workers alive and dead, best value and time since the last trial was told."""
     from dse.commands.study_text import status_lines
-    from dse.search.plan import own_studies
-    from dse.search.status import status
-    from dse.search.storage import existing_storage, find_study
+    from dse.search.studies.plan import own_studies
+    from dse.search.studies.status import status
+    from dse.search.studies.storage import existing_storage, find_study
 
     quiet()
     opened = existing_storage(storage, study or "")

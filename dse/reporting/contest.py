@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 
 from dse.reporting.results import csv_text
 from dse.reporting.style import INK, MUTED, RULE, drawn, plain_log, png_of
-from dse.search.contest import FRONT, Course
-from dse.search.protocol import SPACE as PROTOCOL
-from dse.search.standing import Optimum, Quartiles, beating, best_of, quartiles, standings
+from dse.search.benchmarks.contest import FRONT, Course
+from dse.search.benchmarks.protocol import SPACE as PROTOCOL
+from dse.search.benchmarks.standing import Optimum, Quartiles, beating, best_of, quartiles, standings
 
 __all__ = ["protocol_rows", "standing_rows", "write_contest"]
 

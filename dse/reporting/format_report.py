@@ -24,7 +24,7 @@ from dse.reporting.formats import format_rows, measured_text
 from dse.reporting.html import PlacedFigure, environment
 from dse.reporting.results import csv_text
 from dse.reporting.style import drawn
-from dse.search.redesign import Effort
+from dse.search.samplers.redesign import Effort
 
 __all__ = ["FormatsPage", "format_tables", "write_formats"]
 

@@ -15,7 +15,7 @@ from dse.reporting.tables import StudyRecord
 from dse.reporting.text import counted, quantity
 from dse.search.space import chips_of_samples
 from dse.search.start_points import START
-from dse.search.study import design_of, plan_in, told_trials
+from dse.search.studies.study import design_of, plan_in, told_trials
 
 __all__ = ["study_record"]
 

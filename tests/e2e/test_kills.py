@@ -19,7 +19,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from servers import PostgreSQL, Proxy, connected, stop
 
-from dse.search.recovery import WORKER
+from dse.search.studies.recovery import WORKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 DSE = [sys.executable, "-m", "dse.cli"]
@@ -187,10 +187,10 @@ import json, resource, sys, time
 import optuna
 from dse.analysis.comparison import job_of
 from dse.catalogue import load_space, open_catalogue
-from dse.search.bench import trivial
-from dse.search.plan import create, plan_of
-from dse.search.storage import open_storage
-from dse.search.study import Work, run
+from dse.search.benchmarks.speed import trivial
+from dse.search.studies.plan import create, plan_of
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import Work, run
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 catalogue = open_catalogue()

@@ -23,8 +23,8 @@ from dse.analysis.comparison import job_of
 from dse.best_mapping import OBJECTIVES
 from dse.catalogue import load_space, open_catalogue
 from dse.commands.progress import bar_of, state_text
-from dse.search.storage import open_storage
-from dse.search.study import Progress, create, plan_of, run
+from dse.search.studies.storage import open_storage
+from dse.search.studies.study import Progress, create, plan_of, run
 
 DSE = [sys.executable, "-m", "dse.cli"]
 SEARCH = ("--trials", "48", "--seed", "3", "--sampler", "tpe")

@@ -1,0 +1,84 @@
+"""What is swept? A grid and the job of its designs, in the form in which programs of JAX take them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.analysis.comparison import Job
+from dse.assumptions import Assumptions
+from dse.search.sweeps.bounds import Work
+from dse.search.sweeps.boxes import Tables
+from dse.search.sweeps.grid import Grid
+from dse.search.sweeps.groups import Tree
+from dse.timing.mapping import Mapping
+from dse.workload.traffic import Traffic
+from dse.workload.transformer import Transformer
+
+__all__ = ["Sweep", "spread"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid and the job of its designs, ready for the evaluator.
+
+    prune: leave out what cannot be best; front: look for the front and all optima, else for the optimum of the job's
+    objective alone; apart: of each axis 1, or 0 where a box holds all that lies between its points too; order: axes in
+    which boxes are halved; shapes: of the networks (shapes, leaves). The rest is in single precision: tables of the
+    chips, model, traffic, assumptions, the lattice in blocks, the work of each mapping, and what groups of mappings
+    need.
+    """
+
+    grid: Grid
+    job: Job
+    prune: bool
+    front: bool
+    tables: Tables
+    shapes: np.ndarray
+    apart: np.ndarray
+    order: np.ndarray
+    model: Transformer
+    traffic: Traffic
+    assumptions: Assumptions
+    lattice: tuple[Mapping, ...]
+    work: Work
+    tree: Tree
+
+    @property
+    def mappings(self) -> int:
+        """Mappings of every design [1]."""
+        return int(np.size(self.job.mappings.batch))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows of every axis [1]."""
+        return self.grid.shape
+
+    def numbers(self, start: int, stop: int) -> np.ndarray:
+        """Numbers of the designs at these places of an order: each once, every beginning spread over the grid.
+
+        Multiples of a step near the golden section of the grid and coprime to its size.
+        """
+        return spread(self.grid.designs, np.arange(start, stop))
+
+    def digits_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows of designs on every axis (designs, axes)."""
+        return np.stack(np.unravel_index(numbers, self.shape), axis=-1)
+
+    def numbers_of(self, digits: np.ndarray) -> np.ndarray:
+        """Numbers of designs by their rows (designs, axes)."""
+        return np.asarray(np.ravel_multi_index(tuple(digits.T), self.shape))
+
+
+def spread(total: int, places: np.ndarray) -> np.ndarray:
+    """Each of so many things once, every beginning spread over all of them.
+
+    >>> spread(10, np.arange(10)).tolist()
+    [0, 7, 4, 1, 8, 5, 2, 9, 6, 3]
+    """
+    step = max(round(total * (math.sqrt(5.0) - 1.0) / 2.0), 1)
+    while math.gcd(step, total) > 1:
+        step += 1
+    return places * step % total
