@@ -222,7 +222,7 @@ def dies_per_wafer(die_area: Number, diameter: Number, edge_exclusion: Number, s
     """
     radius = (diameter / 2.0 - edge_exclusion) / (jnp.sqrt(die_area) + scribe)
     table = jnp.asarray(fitting_radii())
-    within = jnp.searchsorted(table, radius, side="right").astype(jnp.result_type(float))
+    within = jnp.searchsorted(table, radius, side="right").astype(jnp.result_type(radius))
     beyond = jnp.maximum(radius - MOST_ROWS, 0.0)
     added = jnp.floor(beyond * (jnp.pi * (beyond + 2.0 * MOST_ROWS) - 4.0))
     return jnp.maximum(within + added, 1.0)

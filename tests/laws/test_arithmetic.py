@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.arrays import ceil_div
-from dse.best_mapping import all_mappings, objective_weights, score_designs
+from dse.best_mapping import all_mappings, as_type, objective_weights, score_designs
+from dse.evaluate import evaluate
 from dse.workload.operators import distinct_experts
 
 NUMERATORS = np.arange(1, 4097)
@@ -110,3 +111,15 @@ def test_single_precision_finds_the_same_best_mapping(name: str) -> None:
             assert exact.tokens_per_dollar[place] >= best * (1.0 - 1e-4), which
         else:
             assert exact.worst_limit[place] <= exact.worst_limit.min() * (1.0 + 1e-4) + 1e-6, which
+
+
+def test_single_precision_stays_single() -> None:
+    """One number in double precision would draw those that follow from it along, and halve the speed of each."""
+    job = as_type((chip(), model(), traffic(), whole_lattice(model(), traffic(), 8), assumptions()), np.float32)
+    found = jax.eval_shape(evaluate, *job)
+    wide = [
+        jax.tree_util.keystr(path)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(found)
+        if leaf.dtype != np.float32
+    ]
+    assert not wide

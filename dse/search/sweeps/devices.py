@@ -1,6 +1,6 @@
 """How is a block of designs spread over the devices of a process? In equal parts, each with everything else beside it.
 
-One program for any number of devices, one of them included: what a device works out does not depend on the others.
+One program serves any number of devices, one included. Several may round in another order, within single precision.
 """
 
 from __future__ import annotations
