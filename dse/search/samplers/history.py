@@ -138,11 +138,11 @@ class History:
 
     def fresh(self, genes: Genes, running: set[bytes]) -> np.ndarray:
         """Places of designs that are neither told nor running, each design once."""
-        seen = self.cells | running
+        seen = set(running)
         places = []
         for place, row in enumerate(self.canonical(genes)):
             key = row.tobytes()
-            if key not in seen:
+            if key not in seen and key not in self.cells:
                 seen.add(key)
                 places.append(place)
         return np.array(places, np.int64)
