@@ -71,26 +71,22 @@ def digest(space: Space, job: Job | Portfolio) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
+def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study; CatalogueError for unknown objectives or samplers, and for formats never measured."""
-    return planned(space, job, objectives_of(objectives), sampler, seed, trials)
+    return planned(space, job, objectives_of(objectives), sampler, seed)
 
 
-def portfolio_plan(
-    space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
-) -> Plan:
+def portfolio_plan(space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study of a portfolio; CatalogueError as for a job, and where there is nothing to regret."""
     fields = tuple(portfolio_metric(name) for name in objectives)
     if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
         check_rivals(portfolio)
-    return planned(space, portfolio, fields, sampler, seed, trials)
+    return planned(space, portfolio, fields, sampler, seed)
 
 
-def planned(
-    space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
-) -> Plan:
+def planned(space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int) -> Plan:
     """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(space, asked, len(fields), trials) if sampler == "auto" else sampler
+    name = choose(space, len(fields)) if sampler == "auto" else sampler
     make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
