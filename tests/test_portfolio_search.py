@@ -16,6 +16,7 @@ from dse.search.portfolio import portfolio_outcomes
 from dse.search.samplers.genes import columns_of, params_of
 from dse.search.samplers.portfolio_scorer import PortfolioScorer
 from dse.search.samplers.screening import ATTRIBUTE
+from dse.search.samplers.shortlist import SIZE
 from dse.search.samplers.slopes import relax_portfolio
 from dse.search.studies.storage import open_storage
 from dse.search.studies.study import best_trial, create, portfolio_plan, run
@@ -74,12 +75,11 @@ def test_slopes_of_a_portfolio_are_those_of_finite_differences(scorer: Portfolio
     assert np.mean(close) > 0.8
 
 
-@pytest.mark.parametrize("objective", PORTFOLIO_OBJECTIVES)
-def test_auto_finds_better_chips_for_several_jobs_than_tpe(own: Catalogue, two: Portfolio, objective: str) -> None:
+def test_auto_finds_better_chips_for_several_jobs_than_tpe(own: Catalogue, two: Portfolio) -> None:
     space, found = load_space("matx", own), {}
     for sampler in ("auto", "tpe"):
-        study = create(open_storage("memory:"), portfolio_plan(space, two, [objective], sampler, 0), None)
-        run(study, space, two, own.library, 24)
+        study = create(open_storage("memory:"), portfolio_plan(space, two, ["minimax-regret"], sampler, 0), None)
+        run(study, space, two, own.library, 16)
         found[sampler] = best_trial(study)
     assert found["auto"].user_attrs[ATTRIBUTE]["name"] in ("screening", "gradient")
     assert found["auto"].values[0] > 1.1 * found["tpe"].values[0]
@@ -92,3 +92,12 @@ def test_the_front_of_mean_and_worst_case_is_searched(own: Catalogue, two: Portf
     assert state.done == 16
     assert state.feasible > 8
     assert all(trial.user_attrs[ATTRIBUTE]["points"] > 0 for trial in study.trials)
+
+
+def test_a_study_that_goes_on_begins_with_the_mappings_of_every_pair(own: Catalogue, two: Portfolio) -> None:
+    space = load_space("matx", own)
+    study = create(open_storage("memory:"), portfolio_plan(space, two, ["mean"], "screening", 0), None)
+    run(study, space, two, own.library, 8)
+    run(study, space, two, own.library, 1)
+    first, last = (study.trials[place].user_attrs[ATTRIBUTE]["points"] for place in (0, -1))
+    assert last <= 2048 * SIZE * len(two.pairs) < first

@@ -5,7 +5,7 @@ Each pair of the portfolio has a shortlist of mappings of its own; the chips are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -53,3 +53,10 @@ class PortfolioScorer:
         """Put the mappings that were best for designs, at each pair that they can do, on its shortlist."""
         for pair, own in zip(self.pairs, zip(*members, strict=True), strict=True):
             pair.learn(np.array([member.place for member in own if not member.broken], np.int64))
+
+    def recall(self, mappings: Sequence[Mapping[str, float]]) -> None:
+        """Begin the shortlists with what a study found before, as its trials record it: 'pair.field' -> value."""
+        for pair, scorer in zip(self.portfolio.pairs, self.pairs, strict=True):
+            head = f"{pair.name}."
+            own = [{name.removeprefix(head): one[name] for name in one if name.startswith(head)} for one in mappings]
+            scorer.recall(own)

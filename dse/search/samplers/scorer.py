@@ -6,6 +6,8 @@ whole lattice; a score is never above the exact one but by rounding.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping as TypingMapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +17,8 @@ import numpy as np
 from jaxtyping import Int
 from optuna.distributions import BaseDistribution
 
-from dse.analysis.comparison import Job
-from dse.arrays import Number
+from dse.analysis.comparison import Job, place_of
+from dse.arrays import Number, leaf_names
 from dse.best_mapping import OBJECTIVES, as_type, objective_weights, score, score_designs
 from dse.catalogue.build import build_chips
 from dse.catalogue.conditions import holds
@@ -26,7 +28,7 @@ from dse.evaluate import evaluate, quality_of
 from dse.hardware.chip import Chip
 from dse.search.objective import mapping_objective
 from dse.search.samplers.genes import Columns
-from dse.search.samplers.shortlist import SIZE, Shortlist
+from dse.search.samplers.shortlist import SCOUTS, SIZE, Shortlist
 from dse.search.samplers.target import rivals, target_distribution
 from dse.search.space import TARGET, distributions
 from dse.timing.mapping import Mapping
@@ -163,3 +165,15 @@ class SpaceScorer:
     def learn(self, places: Int[np.ndarray, " designs"]) -> None:
         """Put mappings that were best for designs on the shortlist, by their places in the lattice."""
         self.shortlist.reward(places)
+
+    def recall(self, mappings: Sequence[TypingMapping[str, float]]) -> None:
+        """Begin the shortlist with what a study found before: the best mappings of its designs, those of the best last.
+
+        For fronts those of most designs count most.
+        """
+        names = leaf_names(Mapping)
+        keys = [tuple(one[name] for name in names) for one in reversed(mappings)]
+        counts = Counter(keys) if len(self.objectives) > 1 else dict.fromkeys(keys, 1)
+        first = sorted(counts, key=lambda key: -counts[key])[: SIZE - SCOUTS]
+        places = [place_of(self.job.mappings, dict(zip(names, key, strict=True))) for key in first]
+        self.shortlist.reward(np.array(places[::-1], np.int64))

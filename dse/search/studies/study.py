@@ -118,6 +118,13 @@ def working_copy(told: Sequence[FrozenTrial], plan: Plan, salt: int = 0, scorer:
     return working
 
 
+def mappings_of(told: Sequence[FrozenTrial]) -> list[Mapping[str, float]]:
+    """The mappings that were best for the feasible designs, those of the best designs last."""
+    results = [(trial.values[0], trial.user_attrs.get("result", {})) for trial in told]
+    able = [(value, result["mapping"]) for value, result in results if result.get("feasible")]
+    return [mapping for _, mapping in sorted(able, key=lambda one: one[0])]
+
+
 def enqueue(durable: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
     """Put start points before everything that a sampler will propose; each is marked in its user attributes.
 
@@ -277,6 +284,8 @@ def run(
     work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library, scorer))
     with Presence(durable, work.every) as presence:
         told = told_trials(durable)
+        if scorer is not None:
+            scorer.recall(mappings_of(told))
         salt = int(hashlib.sha256(presence.name.encode()).hexdigest(), 16) if work.announce else 0
         shared = Shared(durable, working_copy(told, plan, salt, scorer), presence.name, told)
         state = advanced(Progress(0, 0, 0.0, -1), told)
