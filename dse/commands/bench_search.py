@@ -104,13 +104,12 @@ def installed(samplers: Sequence[str]) -> list[str]:
     from rich.console import Console
 
     from dse.catalogue import CatalogueError
-    from dse.search.samplers.named import OWN, make_sampler
+    from dse.search.samplers.named import check_sampler
 
     found = []
     for name in samplers:
         try:
-            if name not in OWN:
-                make_sampler(name, 0, 1)
+            check_sampler(name, 1)
         except CatalogueError as error:
             Console(stderr=True).print(f"left out: {error}", highlight=False)
         else:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -24,7 +24,18 @@ from dse.search.samplers.scorer import SpaceScorer
 from dse.search.samplers.screening import ScreeningSampler
 from dse.search.samplers.slopes import relax_portfolio, relax_space
 
-__all__ = ["OWN", "SAMPLERS", "Scorer", "batch_size", "calmly", "check_name", "choose", "make_sampler", "scorer_of"]
+__all__ = [
+    "OWN",
+    "SAMPLERS",
+    "Scorer",
+    "batch_size",
+    "calmly",
+    "check_name",
+    "check_sampler",
+    "choose",
+    "make_sampler",
+    "scorer_of",
+]
 
 
 def tpe(seed: int) -> BaseSampler:
@@ -63,9 +74,6 @@ def random(seed: int) -> BaseSampler:
 
 def gp(seed: int) -> BaseSampler:
     """Gaussian process; needs PyTorch, an optional extra."""
-    if importlib.util.find_spec("torch") is None:
-        way_out = "install it with: pip install 'altarch-dse[gp]', or use --sampler tpe"
-        raise CatalogueError([Problem("the sampler gp needs PyTorch", value="gp", way_out=way_out)])
     return optuna.samplers.GPSampler(n_startup_trials=16, deterministic_objective=True, seed=seed)
 
 
@@ -86,23 +94,18 @@ Scorer: TypeAlias = SpaceScorer | PortfolioScorer
 
 def screening(scorer: Scorer, seed: int) -> BaseSampler:
     """Thousands of designs scored before every trial."""
-    return ScreeningSampler(
-        scorer.parameters, scorer, candidates=2048, seed=seed, active=scorer.active, points=lambda: scorer.points
-    )
+    return ScreeningSampler(scorer.parameters, scorer, **options_of(scorer, seed))
 
 
 def gradient(scorer: Scorer, seed: int) -> BaseSampler:
     """Screening, whose best designs are polished along the gradient."""
     relax = partial(relax_space if isinstance(scorer, SpaceScorer) else relax_portfolio, scorer)
-    return GradientSampler(
-        scorer.parameters,
-        scorer,
-        relax,
-        candidates=2048,
-        seed=seed,
-        active=scorer.active,
-        points=lambda: scorer.points,
-    )
+    return GradientSampler(scorer.parameters, scorer, relax, **options_of(scorer, seed))
+
+
+def options_of(scorer: Scorer, seed: int) -> dict[str, Any]:
+    """What both of our samplers are told."""
+    return {"candidates": 2048, "seed": seed, "active": scorer.active, "points": lambda: scorer.points}
 
 
 OWN: dict[str, Callable[[Scorer, int], BaseSampler]] = {"screening": screening, "gradient": gradient}
@@ -135,18 +138,26 @@ def check_name(name: str) -> None:
         raise CatalogueError([Problem("unknown sampler", value=repr(name), allowed=listed(valid), nearest=close)])
 
 
-def make_sampler(name: str, seed: int, objectives: int, scorer: Scorer | None = None) -> BaseSampler:
-    """A sampler by name; CatalogueError with the valid ones, or when it cannot do what is asked.
-
-    name: a key of SAMPLERS or OWN; seed; objectives: how many [1]; scorer: as from `scorer_of`.
-    """
+def check_sampler(name: str, objectives: int) -> None:
+    """CatalogueError unless a sampler has this name, takes so many objectives, and has what it needs installed."""
     check_name(name)
-    if name in OWN:
-        assert scorer is not None
-        return OWN[name](scorer, seed)
     if name == "cmaes" and objectives > 1:
         way_out = "use nsga2 or tpe, or one objective"
         raise CatalogueError([Problem("cmaes takes one objective", value=f"{objectives} objectives", way_out=way_out)])
+    if name == "gp" and importlib.util.find_spec("torch") is None:
+        way_out = "install it with: pip install 'altarch-dse[gp]', or use --sampler tpe"
+        raise CatalogueError([Problem("the sampler gp needs PyTorch", value="gp", way_out=way_out)])
+
+
+def make_sampler(name: str, seed: int, objectives: int, scorer: Scorer | None = None) -> BaseSampler:
+    """A sampler by name; CatalogueError as of `check_sampler`.
+
+    name: a key of SAMPLERS or OWN; seed; objectives: how many [1]; scorer: as from `scorer_of`.
+    """
+    check_sampler(name, objectives)
+    if name in OWN:
+        assert scorer is not None
+        return OWN[name](scorer, seed)
     with calmly():
         return SAMPLERS[name](seed)
 

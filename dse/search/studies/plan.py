@@ -19,7 +19,7 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.space import Space
 from dse.search.objective import objectives_of
 from dse.search.portfolio import portfolio_metric
-from dse.search.samplers.named import calmly, choose, make_sampler, scorer_of
+from dse.search.samplers.named import calmly, check_sampler, choose
 from dse.search.studies.described import objective_names
 from dse.search.studies.storage import find_study, study_names
 
@@ -85,9 +85,9 @@ def portfolio_plan(space: Space, portfolio: Portfolio, objectives: Sequence[str]
 
 
 def planned(space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int) -> Plan:
-    """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
+    """The plan for objectives that are checked; CatalogueError for a sampler that cannot do it."""
     name = choose(space, len(fields)) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
+    check_sampler(name, len(fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
     jobs = [asked] if one else [pair.job for pair in asked.pairs]
