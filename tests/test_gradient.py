@@ -138,7 +138,7 @@ def test_leaves_of_a_chip_are_multiples_of_numbers_so_that_differences_are_exact
 
 def test_a_study_of_a_space_is_polished(of_space: SpaceScorer) -> None:
     space, job = of_space.space, of_space.job
-    plan = plan_of(space, job, ["tokens-per-dollar", "tokens-per-second-per-user"], "gradient", 0, 24)
+    plan = plan_of(space, job, ["tokens-per-dollar", "tokens-per-second-per-user"], "gradient", 0)
     study = create(optuna.storages.InMemoryStorage(), plan, "polished")
     run(study, space, job, catalogue().library, 24)
     stages = [trial.user_attrs[ATTRIBUTE]["stage"] for trial in study.trials]

@@ -47,7 +47,7 @@ WORKER_OF_TESTS = Work(announce=True, every=1, evaluate=trivial)
 
 
 def begun(storage: optuna.storages.BaseStorage, name: str = "shared", sampler: str = "random") -> optuna.Study:
-    return create(storage, plan_of(SPACE, JOB, [SPACE.objective], sampler, 0, 100), name)
+    return create(storage, plan_of(SPACE, JOB, [SPACE.objective], sampler, 0), name)
 
 
 def same(study: optuna.Study) -> optuna.Study:
@@ -69,7 +69,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.s
 
 def left_behind(study: optuna.Study, name: str) -> list[int]:
     """Two trials that a process announced before it died without a word."""
-    plan_copy = working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100))
+    plan_copy = working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5))
     shared = Shared(study, plan_copy, name, [])
     keys = []
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_a_trial_that_was_failed_and_not_put_back_is_put_back_once(tmp_path: Pat
 
 def test_a_worker_that_was_taken_for_dead_tells_nothing(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
-    slow = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100)), "slow", [])
+    slow = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5)), "slow", [])
     trial = slow.working.ask()
     key = slow.claim(slow.working._storage.get_trial(trial._trial_id))
     fail(study, study.get_trials())
@@ -180,8 +180,8 @@ def test_a_worker_that_was_taken_for_dead_tells_nothing(tmp_path: Path) -> None:
 
 def test_samplers_see_what_others_run_and_tell(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
-    mine = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100)), "mine", [])
-    theirs = Shared(same(study), working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 6, 100)), "b", [])
+    mine = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5)), "mine", [])
+    theirs = Shared(same(study), working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 6)), "b", [])
     trial = theirs.working.ask()
     trial.suggest_float("x", 0.0, 1.0)
     key = theirs.claim(theirs.working._storage.get_trial(trial._trial_id))

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
 from dse.search.samplers.genes import Columns, Genes, SearchSpace, cells_of, columns_of, is_ordered, params_of
@@ -161,10 +161,24 @@ class ScreeningSampler(BaseSampler):
         """What the study has told so far; a sampler that is given to another study begins anew."""
         if self.history is None or self.of != (study.study_name, study._study_id):
             signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-            self.history, self.families = History(self.space, signs, self.active), []
+            self.history = History(self.space, signs, self.active)
             self.of = (study.study_name, study._study_id)
+            self.history.update(trials)
+            self.families = self.recalled(trials, self.history)
+            return self.history
         self.history.update(trials)
         return self.history
+
+    def recalled(self, trials: Sequence[FrozenTrial], history: History) -> list[Family]:
+        """The families of a study that is gone on with: the best that was told of each; all empty at the beginning."""
+        families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
+        told = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        for number, family in enumerate(families):
+            own = [trial for trial in told if trial.user_attrs.get(ATTRIBUTE, {}).get("family") == number]
+            if own:
+                designs = history.scored(own)
+                family.parents = designs.take(self.next_parents(designs))
+        return families
 
     def scored_batch(self, history: History) -> tuple[Scored, list[Origin]]:
         """A batch with its values, in one call of the scorer, and where each design is from; families get new parents.
@@ -186,8 +200,6 @@ class ScreeningSampler(BaseSampler):
 
     def batch(self, history: History) -> dict[Origin, Genes]:
         """Stage and family -> designs to be scored."""
-        if not self.families:
-            self.families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
         each = self.candidates // len(self.families)
         groups: dict[Origin, Genes] = {}
         for number, family in enumerate(self.families):

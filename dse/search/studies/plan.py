@@ -20,7 +20,7 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.space import Space
 from dse.search.objective import objectives_of
 from dse.search.portfolio import portfolio_metric
-from dse.search.samplers.named import calmly, choose, make_sampler, scorer_of
+from dse.search.samplers.named import calmly, check_sampler, choose
 from dse.search.space import chips_of_samples, distributions, suggest
 from dse.search.studies.described import objective_names
 from dse.search.studies.storage import find_study, study_names
@@ -90,27 +90,23 @@ def figures_of(space: Space, job: Job) -> str:
     return hashlib.sha256(" ".join(f"{number:.9g}" for number in numbers).encode()).hexdigest()[:16]
 
 
-def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
+def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study; CatalogueError for unknown objectives or samplers, and for formats never measured."""
-    return planned(space, job, objectives_of(objectives), sampler, seed, trials)
+    return planned(space, job, objectives_of(objectives), sampler, seed)
 
 
-def portfolio_plan(
-    space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
-) -> Plan:
+def portfolio_plan(space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study of a portfolio; CatalogueError as for a job, and where there is nothing to regret."""
     fields = tuple(portfolio_metric(name) for name in objectives)
     if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
         check_rivals(portfolio)
-    return planned(space, portfolio, fields, sampler, seed, trials)
+    return planned(space, portfolio, fields, sampler, seed)
 
 
-def planned(
-    space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
-) -> Plan:
-    """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(space, asked, len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
+def planned(space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int) -> Plan:
+    """The plan for objectives that are checked; CatalogueError for a sampler that cannot do it."""
+    name = choose(space, len(fields)) if sampler == "auto" else sampler
+    check_sampler(name, len(fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
     jobs = [asked] if one else [pair.job for pair in asked.pairs]

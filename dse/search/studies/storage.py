@@ -13,9 +13,8 @@ from dse.search.studies.journal import journal_storage
 from dse.search.studies.patience import reason, shown
 from dse.search.studies.recovery import GRACE, put_back
 
-__all__ = ["DEFAULT_STORAGE", "existing_storage", "find_study", "open_storage", "study_names"]
+__all__ = ["existing_storage", "find_study", "open_storage", "study_names"]
 
-DEFAULT_STORAGE = "journal:results/studies.journal"
 ANSWER = 10.0
 """How long a gRPC proxy may take to answer at first [s]."""
 
