@@ -40,6 +40,8 @@ def cells_of(found: BaseDistribution) -> int:
     >>> cells_of(IntDistribution(1, 9, step=2)), cells_of(FloatDistribution(0.0, 1.0))
     (5, 0)
     """
+    if found.single():
+        return 1
     if isinstance(found, CategoricalDistribution):
         return len(found.choices)
     if isinstance(found, IntDistribution):
@@ -99,6 +101,8 @@ def params_of(space: SearchSpace, genes: Float[np.ndarray, " parameters"]) -> di
 
 def gene_of(found: BaseDistribution, value: Any) -> float:
     """The place of one value, the middle of its cell where there are cells; nearest where it lies outside."""
+    if found.single():
+        return 0.5
     if isinstance(found, CategoricalDistribution):
         return (int(found.to_internal_repr(value)) + 0.5) / len(found.choices)
     assert isinstance(found, IntDistribution | FloatDistribution)
@@ -108,7 +112,7 @@ def gene_of(found: BaseDistribution, value: Any) -> float:
         low, high = (low - 0.5, high + 0.5) if isinstance(found, IntDistribution) else (low, high)
         return float(np.log(inside / low) / np.log(high / low))
     if found.step is None:
-        return (inside - low) / (high - low) if high > low else 0.5
+        return (inside - low) / (high - low)
     return (round((inside - low) / found.step) + 0.5) / cells_of(found)
 
 

@@ -128,12 +128,15 @@ class History:
                 cells[:, names.index(name)] = np.where(free, cells[:, names.index(name)], -1)
         return cells
 
-    def running(self, trials: Sequence[FrozenTrial]) -> set[bytes]:
-        """Cells of the trials that are under way, whoever began them."""
+    def running(self, trials: Sequence[FrozenTrial], number: int) -> set[bytes]:
+        """Cells of the trials that are under way, whoever began them, but for the one of this number: it is asked for.
+
+        It may have parameters already, those of which there is one value only.
+        """
         elsewhere: list[dict[str, Any]] = [
-            trials[number].system_attrs.get("fixed_params", trials[number].params)
-            for number in self.open
-            if number not in self.proposed
+            trials[one].system_attrs.get("fixed_params", trials[one].params)
+            for one in self.open
+            if one != number and one not in self.proposed
         ]
         own = [proposal.genes for proposal in self.proposed.values()]
         others = genes_of(self.space, [params for params in elsewhere if params])

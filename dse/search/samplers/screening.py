@@ -92,7 +92,7 @@ class ScreeningSampler(BaseSampler):
         self.active = active
         self.points = points
         self.history: History | None = None
-        self.of = ""
+        self.of = ("", -1)
         self.families: list[Family] = []
         self.asked = 0
         self.scored = 0
@@ -128,11 +128,12 @@ class ScreeningSampler(BaseSampler):
         if not search_space or "fixed_params" in trial.system_attrs:
             return {}
         with self.lock:
-            trials = study.get_trials(deepcopy=False)
+            # Of all brackets, where a pruner shows samplers those of one: trials are found by their numbers.
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
             history = self.up_to_date(study, trials)
             before = self.spent()
             batch, origins = self.scored_batch(history)
-            fresh = history.fresh(batch.genes, history.running(trials))
+            fresh = history.fresh(batch.genes, history.running(trials, trial.number))
             if not len(fresh):
                 return {}
             place = self.choice(batch, self.wanted(fresh, origins), history)
@@ -158,12 +159,10 @@ class ScreeningSampler(BaseSampler):
 
     def up_to_date(self, study: Study, trials: Sequence[FrozenTrial]) -> History:
         """What the study has told so far; a sampler that is given to another study begins anew."""
-        if self.history is None or self.of != study.study_name:
+        if self.history is None or self.of != (study.study_name, study._study_id):
             signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-            self.history, self.of = History(self.space, signs, self.active), study.study_name
-            self.history.update(trials)
+            self.history, self.of = History(self.space, signs, self.active), (study.study_name, study._study_id)
             self.families = self.recalled(trials, self.history)
-            return self.history
         self.history.update(trials)
         return self.history
 
@@ -172,7 +171,7 @@ class ScreeningSampler(BaseSampler):
         families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
         told = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         for number, family in enumerate(families):
-            own = [trial for trial in told if trial.user_attrs.get(ATTRIBUTE, {}).get("family") == number]
+            own = [trial for trial in told if family_of(trial) == number]
             if own:
                 designs = history.scored(own)
                 family.parents = designs.take(self.next_parents(designs))
@@ -290,6 +289,12 @@ class ScreeningSampler(BaseSampler):
             if (values > given).all(axis=1).any():
                 return given
         return reference_of(np.concatenate([front, values]))
+
+
+def family_of(trial: FrozenTrial) -> int | None:
+    """The family that a trial was proposed from, by whatever process; None for a trial of another sampler."""
+    record = trial.user_attrs.get(ATTRIBUTE)
+    return record.get("family") if isinstance(record, dict) else None
 
 
 def ahead(new: Scored, old: Scored) -> bool:

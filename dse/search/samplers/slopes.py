@@ -33,7 +33,7 @@ __all__ = ["relax_portfolio", "relax_space"]
 STEP = 1e-4
 """Step of the differences, over the value [1]."""
 SLOTS = 24
-"""Directions that are differentiated at once; fewer are padded, so that nothing compiles anew."""
+"""Directions that are differentiated at once, or a multiple of it; fewer are padded, so that little compiles anew."""
 
 
 VALUES: tuple[str, ...] = (*OBJECTIVES, "qsnr", "accuracy_kept")
@@ -43,7 +43,7 @@ VALUES: tuple[str, ...] = (*OBJECTIVES, "qsnr", "accuracy_kept")
 def derivatives(
     chip: Chip, tangents: Chip, transformer: Any, traffic: Any, mapping: Any, assumptions: Any
 ) -> tuple[Number, Number]:
-    """Objectives, limits and the time per output token of a chip (outputs,), and their slopes (SLOTS, outputs)."""
+    """Objectives, limits and the time per output token of a chip (outputs,), and their slopes (slots, outputs)."""
 
     def outputs(moved: Chip) -> Number:
         metrics = evaluate(moved, transformer, traffic, mapping, assumptions)
@@ -117,8 +117,9 @@ def together(pairs: Sequence[Slopes], portfolio: Portfolio, objectives: Sequence
 
 
 def chip_and_tangents(scorer: SpaceScorer, params: Params, numbers: list[str]) -> tuple[Chip, Chip]:
-    """A design as a chip, scalar leaves, and the slopes of its leaves by each of its numbers, leaves (SLOTS,)."""
+    """A design as a chip, scalar leaves, and the slopes of its leaves by each of its numbers, leaves (slots,)."""
     count = len(numbers)
+    slots = SLOTS * max(-(-count // SLOTS), 1)
     steps = np.array([STEP * abs(params[name]) or STEP for name in numbers])
     columns: dict[str, Column] = {}
     for path in scorer.space.free:
@@ -133,6 +134,6 @@ def chip_and_tangents(scorer: SpaceScorer, params: Params, numbers: list[str]) -
 
     def slope(leaf: np.ndarray) -> np.ndarray:
         rises = (leaf[1 : 1 + count] - leaf[1 + count :]) / (2.0 * steps)
-        return np.concatenate([rises, np.zeros(SLOTS - count)])
+        return np.concatenate([rises, np.zeros(slots - count)])
 
     return jax.tree.map(lambda leaf: leaf[0], built), jax.tree.map(slope, built)

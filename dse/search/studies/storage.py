@@ -22,8 +22,10 @@ SCHEMES = ("journal:PATH", "sqlite:///PATH", "postgresql://...", "mysql://...", 
 
 
 def grpc(address: str) -> BaseStorage:
-    """A storage behind Optuna's gRPC proxy, which must be there."""
+    """A storage behind Optuna's gRPC proxy, which must be there; ValueError for a port that is no number."""
     host, _, port = address.removeprefix("//").rstrip("/").partition(":")
+    if not (port or "0").isdecimal():
+        raise ValueError(f"the port {port!r} is no number")
     proxy = optuna.storages.GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
     proxy.wait_server_ready(timeout=ANSWER)
     return proxy
@@ -84,6 +86,10 @@ def way_in(error: Exception, url: str) -> str:
     if isinstance(error, ImportError):
         package = {"grpc": "'altarch-dse[grpc]'", "mysql": "pymysql"}.get(scheme, "'altarch-dse[postgresql]'")
         return f"install what it needs: pip install {package}"
+    if isinstance(error, ValueError) and scheme == "grpc":
+        return "write it as grpc://HOST:PORT"
+    if isinstance(error, AssertionError):
+        return "it holds what no version of Optuna wrote: restore it, or the study from an export"
     if "schema" in str(error):
         return f"save the file, then: optuna storage upgrade --storage {shown(url)}"
     if scheme in ("grpc", "mysql") or scheme.startswith("postgresql"):

@@ -300,7 +300,6 @@ def run(
                 with calmly():
                     finished = run_batch(shared, presence, space, size, news.waiting, work)
                 state = told_by_us(state, finished)
-                presence.told = state.told
                 report(state)
         except BaseException:
             shared.give_back()

@@ -107,7 +107,7 @@ def run_on_cluster(
     for future in running:
         kept: Kept = future.result()
         designs = int(cover.sizes[kept.places].sum())
-        store.write(f"part-{plan.shard:05}-of-{plan.of:05}-{kept.places[0]:010}-{len(kept.places):010}", kept)
+        store.write(cover.chunk(plan.shard, plan.of, kept.places), kept)
         state = added(state, kept, designs, designs, time.perf_counter() - begun)
         told(state)
         places = next(coming, None)

@@ -80,7 +80,7 @@ def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State
     while len(left):
         places, left = left[:size], left[size:]
         kept = timed(partial(chunk_of, sweep, cover.first[places], cover.last[places], state.points), places)
-        store.write(f"part-{plan.shard:05}-of-{plan.of:05}-{places[0]:010}-{len(places):010}", kept)
+        store.write(cover.chunk(plan.shard, plan.of, places), kept)
         size = size * 2 if kept.seconds < QUICK else max(size // 2, 1) if kept.seconds > SLOW else size
         designs = int(cover.sizes[places].sum())
         state = added(state, kept, designs, designs, time.perf_counter() - begun)
@@ -93,18 +93,23 @@ def already(sweep: Sweep, plan: Plan, store: SweepStore, cover: Cover) -> tuple[
 
     Sample and climb are kept under names of their own and cover nothing.
     """
-    sample = once(store, "sample", lambda: sample_of(sweep, sample_size(plan.designs)))
+    sample = once(store, sample_name(plan), lambda: sample_of(sweep, sample_size(plan.designs)))
     points = sample.chunk.points
     state = State(Counts(evaluated=sample.chunk.counts.evaluated), merged_points([points]), sample.seconds, 0.0, 0)
     if sweep.prune:
         state = added(state, once(store, "climb", lambda: climbed(sweep, points)), 0, 0, 0.0)
     done = np.zeros(cover.count, bool)
-    for kept in store.finished():
+    for kept in store.finished(cover.kind):
         inside = kept.places[kept.places < cover.count]
         designs = int(cover.sizes[inside[~done[inside]]].sum())
         done[inside] = True
         state = added(state, kept, designs, 0, 0.0)
     return state, done
+
+
+def sample_name(plan: Plan) -> str:
+    """The name of the chunk of the sample, which has fewer designs where fewer are swept."""
+    return f"sample-{sample_size(plan.designs):03}"
 
 
 def once(store: SweepStore, name: str, work: Callable[[], Chunk]) -> Kept:
@@ -271,7 +276,7 @@ def certificate_of(
 
 def sample_rows(sweep: Sweep, plan: Plan, store: SweepStore) -> list[dict[str, Any]]:
     """The designs of the sample, spread over the grid, each with its best point for a dollar where it has one."""
-    kept = store.read("sample")
+    kept = store.read(sample_name(plan))
     if kept is None:
         return []
     numbers = sweep.numbers(0, sample_size(plan.designs))
