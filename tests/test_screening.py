@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -302,3 +303,21 @@ def test_a_study_that_is_deleted_and_begun_anew_is_another() -> None:
         study.ask()
         assert len(study.trials) == trials + 1
         optuna.delete_study(study_name="again", storage=storage)
+
+
+def test_a_sampler_is_pickled_and_goes_on() -> None:
+    """As it would have gone on unpickled: the same proposals."""
+    sampler = ScreeningSampler(PLANE, branin, candidates=64, seed=3)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: told(PLANE, branin, trial), n_trials=4)
+    study.sampler = pickle.loads(pickle.dumps(sampler))
+    study.optimize(lambda trial: told(PLANE, branin, trial), n_trials=4)
+    whole = optuna.create_study(sampler=ScreeningSampler(PLANE, branin, candidates=64, seed=3))
+    whole.optimize(lambda trial: told(PLANE, branin, trial), n_trials=8)
+    assert [trial.params for trial in study.trials] == [trial.params for trial in whole.trials]
+
+
+@pytest.mark.parametrize("candidates", [0, 16, 100])
+def test_too_few_or_uneven_candidates_are_refused(candidates: int) -> None:
+    with pytest.raises(ValueError, match=f"a power of two of 32 or more, got {candidates}"):
+        ScreeningSampler(PLANE, branin, candidates=candidates)

@@ -60,7 +60,11 @@ def is_ordered(found: BaseDistribution) -> bool:
 def choices_of(found: CategoricalDistribution) -> np.ndarray:
     """The choices as an array, of objects where they are not all of one type."""
     alike = len({type(choice) for choice in found.choices}) == 1 and isinstance(found.choices[0], str | int | float)
-    return np.array(found.choices, None if alike else object)
+    if alike:
+        return np.array(found.choices)
+    array = np.empty(len(found.choices), object)
+    array[:] = found.choices
+    return array
 
 
 def values_of(found: BaseDistribution, genes: Float[np.ndarray, " designs"]) -> Shaped[np.ndarray, " designs"]:

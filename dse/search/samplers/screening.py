@@ -55,6 +55,10 @@ WIDTHS = (0.005, 0.4)
 """Standard deviation of the changes of a child, anywhere between these, of the whole range of a parameter [1]."""
 
 
+LEAST_CANDIDATES = 32
+"""Least designs in a batch, so that every family has children [1]."""
+
+
 @dataclass
 class Family:
     """Designs that are bred together: the best so far, the best first; stalled: batches without a gain [1]."""
@@ -66,10 +70,11 @@ class Family:
 class ScreeningSampler(BaseSampler):
     """Proposes the best of a batch that is neither told nor running, or the one that adds most to the front.
 
-    space: every parameter that a trial may suggest; scorer: as in `Scorer`; candidates: designs in a batch, a power of
-    two; seed: the same seed, scorer and trials give the same proposals; active: which conditional parameters are free,
-    None when all are; points: evaluations that the scorer has made so far, for the attributes of the trials; reference:
-    values that designs must beat in every objective to count, None for somewhat worse than anything seen.
+    space: every parameter that a trial may suggest; scorer: as in `Scorer`; candidates: designs in a batch, a power
+    of two, ValueError else; seed: the same seed, scorer and trials give the same proposals; active: which conditional
+    parameters are free, None when all are; points: evaluations that the scorer has made so far, for the attributes of
+    the trials; reference: values that designs must beat in every objective to count, None for somewhat worse than
+    anything seen.
     """
 
     name = "screening"
@@ -85,6 +90,8 @@ class ScreeningSampler(BaseSampler):
         points: Callable[[], int] | None = None,
         reference: Sequence[float] | None = None,
     ) -> None:
+        if candidates < LEAST_CANDIDATES or candidates & (candidates - 1):
+            raise ValueError(f"candidates must be a power of two of {LEAST_CANDIDATES} or more, got {candidates}")
         self.reference = reference
         self.space: SearchSpace = dict(space)
         self.scorer = scorer
@@ -98,6 +105,15 @@ class ScreeningSampler(BaseSampler):
         self.scored = 0
         self.lock = RLock()
         self.seed(seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock: samplers are pickled to go on with a study later."""
+        return {name: value for name, value in self.__dict__.items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As pickled, with a lock of its own."""
+        vars(self).update(state)
+        self.lock = RLock()
 
     def seed(self, seed: int | None) -> None:
         """Begin the random numbers anew."""
@@ -161,8 +177,11 @@ class ScreeningSampler(BaseSampler):
         """What the study has told so far; a sampler that is given to another study begins anew."""
         if self.history is None or self.of != (study.study_name, study._study_id):
             signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-            self.history, self.of = History(self.space, signs, self.active), (study.study_name, study._study_id)
+            self.history = History(self.space, signs, self.active)
+            self.of = (study.study_name, study._study_id)
+            self.history.update(trials)
             self.families = self.recalled(trials, self.history)
+            return self.history
         self.history.update(trials)
         return self.history
 

@@ -31,6 +31,7 @@ __all__ = [
     "State",
     "added",
     "already",
+    "boxes_of",
     "document_of",
     "result_of",
     "run_sweep",
@@ -41,6 +42,9 @@ __all__ = [
 
 FIRST_CHUNK = 64
 """Boxes of the first chunk [1]."""
+
+FIRST_DESIGNS = 4096
+"""Designs of the first chunk, about, where every point is evaluated [1]."""
 
 QUICK, SLOW = 10.0, 40.0
 """Seconds of a chunk below which the next is twice as large, and above which it is half as large [s]."""
@@ -76,7 +80,7 @@ def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State
     state, done = already(sweep, plan, store, cover)
     told(state)
     left = np.arange(plan.shard, cover.count, plan.of)
-    left, size = left[~done[left]], FIRST_CHUNK
+    left, size = left[~done[left]], FIRST_CHUNK if sweep.prune else boxes_of(cover, FIRST_DESIGNS)
     while len(left):
         places, left = left[:size], left[size:]
         kept = timed(partial(chunk_of, sweep, cover.first[places], cover.last[places], state.points), places)
@@ -86,6 +90,11 @@ def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State
         state = added(state, kept, designs, designs, time.perf_counter() - begun)
         told(state)
     return state
+
+
+def boxes_of(cover: Cover, designs: int) -> int:
+    """Boxes of a cover that hold about so many designs, at least one [1]."""
+    return max(round(designs / float(cover.sizes.mean())), 1)
 
 
 def already(sweep: Sweep, plan: Plan, store: SweepStore, cover: Cover) -> tuple[State, np.ndarray]:
