@@ -176,15 +176,15 @@ def draw_bars(found: dict[str, dict[str, Any]], measure: str, label: str) -> Fig
 
 def draw_fronts(found: dict[str, dict[str, Any]]) -> Figure:
     """Hypervolume over that of the best front known, after so many trials; no bar: most searches had fewer."""
-    after = [str(trials) for trials in AFTER]
+    volumes = [figures["hypervolume"] for one in found.values() for figures in one["samplers"].values()]
+    after = [key for key in map(str, AFTER) if any(key in one and one[key].seeds for one in volumes)] or [str(AFTER[0])]
     figure = Figure(figsize=(7.6, 1.9 * len(after) + 0.4), layout="constrained")
     names = compared(found)
     for axes, trials in zip(figure.subplots(len(after), 1, squeeze=False)[:, 0], after, strict=True):
         bars(axes, found, names, "hypervolume", trials)
         axes.set_ylim(0.0, 1.0)
-        axes.set_ylabel(f"after {trials} trials")
-    figure.suptitle("hypervolume over that of the best front known", fontsize=8)
-    figure.axes[0].legend(handles=keys_of(names), ncols=len(names), loc="upper center", fontsize=7)
+        axes.set_ylabel(f"volume after {trials} trials")
+    figure.legend(handles=keys_of(names), ncols=len(names), loc="outside upper center", fontsize=7)
     return figure
 
 

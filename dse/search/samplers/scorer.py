@@ -37,7 +37,7 @@ __all__ = ["SAMPLE", "SpaceScorer"]
 
 BLOCK = 512
 """Designs in one compiled call [1]."""
-SAMPLE = 2_000_000
+SAMPLE = 300_000
 """Points that are evaluated to begin the shortlist where nobody says otherwise [1]."""
 LEAST = 16
 """Designs of which the shortlist begins at least [1]."""

@@ -190,7 +190,7 @@ class ScreeningSampler(BaseSampler):
         families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
         told = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         for number, family in enumerate(families):
-            own = [trial for trial in told if trial.user_attrs.get(ATTRIBUTE, {}).get("family") == number]
+            own = [trial for trial in told if family_of(trial) == number]
             if own:
                 designs = history.scored(own)
                 family.parents = designs.take(self.next_parents(designs))
@@ -308,6 +308,12 @@ class ScreeningSampler(BaseSampler):
             if (values > given).all(axis=1).any():
                 return given
         return reference_of(np.concatenate([front, values]))
+
+
+def family_of(trial: FrozenTrial) -> int | None:
+    """The family that a trial was proposed from, by whatever process; None for a trial of another sampler."""
+    record = trial.user_attrs.get(ATTRIBUTE)
+    return record.get("family") if isinstance(record, dict) else None
 
 
 def ahead(new: Scored, old: Scored) -> bool:
