@@ -8,6 +8,7 @@ end stand single designs with single mappings, which the merged evaluation scree
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from dse.hardware.chip import Chip
 from dse.search.sweeps.bounds import TOLERANCE, Bound, Work, bound_of, quick_of
 from dse.search.sweeps.boxes import Rows, Tables, chip_range, chips_at
 from dse.search.sweeps.cover import volume
-from dse.search.sweeps.points import NONE, Chunk, Counts, Points, Rivals, merged_points, rivals_of
+from dse.search.sweeps.points import NONE, Chunk, Counts, Points, Rivals, merged_points
 from dse.search.sweeps.roofs import Needs, roof_of, shape_of
 from dse.search.sweeps.scoring import PAIRS, points_at
 from dse.search.sweeps.sheet import Sheet, sheets_over
@@ -281,7 +282,7 @@ def dive(sweep: Sweep, found: Points) -> Chunk:
     """Good points, soon: of all boxes of a depth only those of the highest bounds are followed."""
     ends = np.zeros((1, len(sweep.shape)), np.int64), np.array(sweep.shape)[None] - 1
     batches, counts, points = begun(sweep, *ends), Counts(), NONE
-    rivals = rivals_of(found, "" if sweep.front else sweep.job.objective)
+    rivals = sweep.rivals(found, sweep.sought(found))
     while batches:
         whole = joined(batches) if len({batch.depth for batch in batches}) == 1 else None
         if whole is None:
@@ -309,20 +310,20 @@ def explore(
     found: points that are known already; told: hears what was covered so far.
     """
     pools, counts, points = Pools(begun(sweep, first, last)), Counts(), NONE
-    objective = "" if sweep.front else sweep.job.objective
-    rivals = rivals_of(found, objective)
+    speeds = sweep.sought(found)
+    rivals, reach = sweep.rivals(found, speeds), float(speeds.max(initial=0.0)) if sweep.stated else math.inf
     with ThreadPoolExecutor(WORKERS) as pool:
         while True:
             batches = [batch for _ in range(WORKERS) if (batch := pools.take()) is not None]
             if not batches:
-                return Chunk(points, counts)
+                return Chunk(points, counts, reach)
             held = rivals
             for children, some, more in pool.map(lambda batch, held=held: step(sweep, held, batch), batches):
                 pools.add(children)
                 counts += more
                 if len(some.number):
                     points = merged_points([points, some])
-                    rivals = rivals_of(merged_points([found, points]), objective)
+                    rivals = sweep.rivals(merged_points([found, points]), speeds)
             told(counts, points)
 
 
