@@ -42,12 +42,12 @@ def test_the_front_at_stated_speeds_is_that_of_the_exhaustive_sweep(
     front = front_table(whole)
     least, most = front[0, 0], front[-1, 0]
     # Between points, just at them, and above the fastest, which no point reaches.
-    speeds = sorted({*np.geomspace(least * 1.001, most, 12).tolist(), *front[1::5, 0].tolist(), most * 1.1})
+    speeds = sorted({*np.geomspace(least * 1.001, most, 8).tolist(), *front[1::9, 0].tolist(), most * 1.1})
     stated, state = swept(catalogue, grid, tmp_path / "stated", True, speeds=speeds)
     result = result_of(stated, state)
     document = document_of(stated, state, result, OBJECTIVES[0])
     exact = document["certificate"]["front_speeds"]
-    assert len(exact) >= 8
+    assert len(exact) >= 6
     assert document["optimum"]["value"] == whole.optima[OBJECTIVES[0]].values[OBJECTIVES[0]]
     assert document["certificate"]["optima_proven"] == [OBJECTIVES[0]]
     assert [document["optima"][one]["proven"] for one in OBJECTIVES] == [True, False, False]
@@ -69,7 +69,7 @@ def test_speeds_that_are_not_worth_it_are_left_out_and_said_to_be(catalogue: Cat
     grid = small_grid(catalogue, "gpu")
     sweep, every = swept(catalogue, grid, tmp_path / "whole", False)
     front = front_table(result_of(sweep, every))
-    speeds = np.geomspace(front[0, 0] * 1.001, front[-1, 0], 16).tolist()
+    speeds = np.geomspace(front[0, 0] * 1.001, front[-1, 0], 6).tolist()
     stated, state = swept(catalogue, grid, tmp_path / "stated", True, speeds=speeds, share=0.7)
     result = result_of(stated, state)
     assert state.reach in speeds
@@ -88,7 +88,7 @@ def test_stopped_or_in_shards_the_front_at_stated_speeds_is_the_same(
 ) -> None:
     monkeypatch.setattr("dse.search.sweeps.run.FIRST_CHUNK", 8)
     grid = small_grid(catalogue, "gpu")
-    speeds = (21.0, 25.0, 31.5, 40.0, 50.0)
+    speeds = (25.0, 40.0)
     sweep, state = swept(catalogue, grid, tmp_path / "whole", True, speeds=speeds)
 
     def answer(other: State) -> tuple[object, list[tuple[float, bool]], float]:
@@ -109,8 +109,8 @@ def test_stopped_or_in_shards_the_front_at_stated_speeds_is_the_same(
         run_sweep(sweep, Plan(grid.designs), store, stop)
     assert answer(run_sweep(sweep, Plan(grid.designs), store, lambda state: None)) == answer(state)
     parts = SweepStore(tmp_path / "shards", identity_of(sweep))
-    for shard in (1, 0, 2):
-        run_sweep(sweep, Plan(grid.designs, shard, 3), parts, lambda state: None)
+    for shard in (1, 0):
+        run_sweep(sweep, Plan(grid.designs, shard, 2), parts, lambda state: None)
     joined = run_sweep(sweep, Plan(grid.designs), parts, lambda state: None)
     assert joined.fresh_designs == 0
     assert answer(joined) == answer(state)
