@@ -56,7 +56,7 @@ BOXES = 4096
 NODES = 32768
 """Boxes with a group each that are bounded at once [1]."""
 
-FEW_GROUPS = 4
+FEW_GROUPS = 32
 """Groups that a box has left, on average, when groups are opened before boxes are halved [1]."""
 
 WORKERS = 2
