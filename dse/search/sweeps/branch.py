@@ -284,14 +284,10 @@ def dive(sweep: Sweep, found: Points) -> Chunk:
     batches, counts, points = begun(sweep, *ends), Counts(), NONE
     rivals = sweep.rivals(found, sweep.sought(found))
     while batches:
-        whole = joined(batches) if len({batch.depth for batch in batches}) == 1 else None
-        if whole is None:
-            depth = min(batch.depth for batch in batches)
-            early = [batch for batch in batches if batch.depth == depth]
-            batches = [batch for batch in batches if batch.depth > depth]
-            whole = joined(early)
-        else:
-            batches = []
+        first = min((batch.depth, batch.level) for batch in batches)
+        early = [batch for batch in batches if (batch.depth, batch.level) == first]
+        batches = [batch for batch in batches if (batch.depth, batch.level) != first]
+        whole = joined(early)
         best = np.sort(np.argsort(-whole.promise, kind="stable")[:WIDTH])
         children, some, more = step(sweep, rivals, taken(whole, best, whole.depth))
         points, counts, batches = merged_points([points, some]), counts + more, batches + children
