@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +15,11 @@ from builders import catalogue
 from optuna.trial import FrozenTrial
 
 from dse.catalogue import CatalogueError, load_space
-from dse.commands.bench_search import add_optima, problems_of, run_missing, searches
+from dse.commands.bench_search import add_optima, installed, problems_of, run_missing, searches
 from dse.reporting.contest import protocol_rows, write_contest
 from dse.search.benchmarks.contest import FRONT, Course, Started, courses_in, keep, pack, run_course, study_of
 from dse.search.benchmarks.protocol import A100, SPACE, Protocol
-from dse.search.benchmarks.standing import Optimum, beating, optima_in, optimum_of, standings, to_optimum
+from dse.search.benchmarks.standing import Optimum, Proven, beating, optimum_of, proven_in, standings, to_optimum
 from dse.search.samplers.named import make_sampler
 
 GRID_POINTS = 4_704_000
@@ -58,8 +59,8 @@ class Hill:
 
 
 def test_trials_and_seconds_and_points_to_the_best() -> None:
-    optimum = optimum_of("hill", COURSES, {})
-    assert optimum == Optimum("hill", 100.0, False, None, None)
+    optimum = optimum_of("hill", COURSES, Proven())
+    assert optimum == Optimum("hill", 100.0)
     found = to_optimum(COURSES[:3], optimum)
     assert found["trials_to_1_percent"] == (2.0, 1.5, 2.5, 3)
     assert found["seconds_to_5_percent"].median == 2.0
@@ -68,13 +69,21 @@ def test_trials_and_seconds_and_points_to_the_best() -> None:
     assert to_optimum(COURSES[3:], optimum)["trials_to_5_percent"] == (None, None, None, 0)
 
 
-def test_a_proven_optimum_counts_where_nothing_better_was_seen(tmp_path: Path) -> None:
+def test_courses_are_held_against_the_proven_optimum_and_the_best_ever_seen(tmp_path: Path) -> None:
     document = tmp_path / "sweep.json"
-    document.write_text(json.dumps({"space": "hill", "optimum": {"value": 120.0}, "designs": 9}))
+    front = [{"tokens_per_dollar": 2.0, "output_tokens_per_s_per_user": 3.0, "tokens_per_joule": 1.0}]
+    document.write_text(json.dumps({"space": "hill", "optimum": {"value": 95.0}, "designs": 9, "front": front}))
     add_optima(tmp_path / "optima.csv", [document])
-    proven = optima_in(tmp_path / "optima.csv")
-    assert optimum_of("hill", COURSES, proven) == Optimum("hill", 120.0, True, 120.0, 9)
-    assert optimum_of("hill", COURSES, {"hill": (90.0, 9)}) == Optimum("hill", 100.0, False, 90.0, 9)
+    proven = proven_in(tmp_path / "optima.csv")
+    assert proven.fronts["hill"].tolist() == [[2.0, 3.0]]
+    optimum = optimum_of("hill", COURSES, proven)
+    assert optimum == Optimum("hill", 100.0, 95.0, 9)
+    found = to_optimum(COURSES[3:], optimum)
+    assert (found["trials_to_5_percent"].median, found["trials_to_1_percent"].median) == (3.0, None)
+    assert found["trials_to_5_percent_of_best"].median is None
+    assert to_optimum(COURSES[1:2], optimum)["trials_to_1_percent"].median == 2.0
+    assert to_optimum(COURSES[1:2], optimum)["trials_to_1_percent_of_best"].median == 3.0
+    assert optimum_of("hill", COURSES, Proven({"hill": (120.0, 9)})) == Optimum("hill", 120.0, 120.0, 9)
     document.write_text("{}")
     with pytest.raises(CatalogueError, match="is no document of a sweep"):
         add_optima(tmp_path / "optima.csv", [document])
@@ -83,12 +92,15 @@ def test_a_proven_optimum_counts_where_nothing_better_was_seen(tmp_path: Path) -
 def test_fronts_are_measured_by_their_volume() -> None:
     both = [
         replace(course("screening", 0, [[2.0, 1.0]] * 20, "hill" + FRONT), objectives=("height", "width")),
-        replace(course("tpe", 0, [[1.0, 1.0]] * 20, "hill" + FRONT), objectives=("height", "width")),
+        replace(course("tpe", 0, [None, *[[1.0, 1.0]] * 19], "hill" + FRONT), objectives=("height", "width")),
     ]
-    found = standings(both, {})["hill"]["samplers"]
+    found = standings(both, Proven())["hill"]["samplers"]
     assert found["screening"]["hypervolume"]["20"].median == 1.0
     assert found["tpe"]["hypervolume"]["20"].median == 0.5
     assert found["tpe"]["hypervolume"]["100"].median is None
+    assert [found["tpe"]["hypervolume_within_seconds"][time].median for time in ("1", "10")] == [0.0, 0.5]
+    against = standings(both, Proven(fronts={"hill": np.array([[4.0, 1.0]])}))["hill"]["samplers"]
+    assert against["screening"]["hypervolume"]["20"].median == 0.5
 
 
 def test_searches_are_kept_and_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
@@ -125,11 +137,11 @@ def test_a_search_ends_in_its_time() -> None:
 
 def test_tables_and_figures_are_written(tmp_path: Path) -> None:
     front = replace(course("screening", 0, [[2.0, 1.0]] * 20, "hill" + FRONT), objectives=("height", "width"))
-    files = write_contest(tmp_path, [*COURSES, front], {}, None)
+    files = write_contest(tmp_path, [*COURSES, front], Proven(), None)
     assert all(file.stat().st_size > 100 for file in files)
     rows = list(csv.DictReader((tmp_path / "standings.csv").read_text().splitlines()))
     assert [(row["sampler"], row["trials_to_1_percent"]) for row in rows] == [("screening", "2.0"), ("tpe", "")]
-    assert rows[0]["proven"] == "False"
+    assert (rows[0]["proven_optimum"], rows[0]["best_seen"]) == ("", "100.0")
 
 
 def test_the_space_around_an_a100_is_as_large_as_published() -> None:
@@ -171,7 +183,7 @@ def test_the_committed_report_is_what_its_recipe_makes(tmp_path: Path) -> None:
     table = getattr(catalogue().entry("report", "search").document, "samplers")  # noqa: B009
     home = catalogue().entry("report", "search").path.parent
     courses = courses_in(home.parent / table.courses)
-    write_contest(tmp_path, courses, optima_in(home.parent / table.optima), Protocol(catalogue()).reference)
+    write_contest(tmp_path, courses, proven_in(home.parent / table.optima), Protocol(catalogue()).reference)
     for name in ("standings.csv", "protocol.csv"):
         made, kept = (
             list(csv.reader((folder / name).read_text().splitlines())) for folder in (tmp_path, home / "search")
@@ -181,3 +193,12 @@ def test_the_committed_report_is_what_its_recipe_makes(tmp_path: Path) -> None:
             for value, expected in zip(one[2:], other[2:], strict=True):
                 same = value == expected
                 assert same or float(value) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_samplers_whose_packages_are_missing_are_left_out_with_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert installed(["random", "gp", "screening"]) == ["random", "screening"]
+    assert "the sampler gp needs PyTorch" in capfd.readouterr().err

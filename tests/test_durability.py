@@ -59,8 +59,19 @@ def test_a_journal_damaged_inside_is_named(tmp_path: Path) -> None:
     begun(open_storage(f"journal:{file}"))
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], '{"op_code":', *lines[1:]]) + "\n")
-    with pytest.raises(CatalogueError, match=r"a\.journal: a line of the journal file is damaged"):
+    with pytest.raises(CatalogueError, match=r"a\.journal: line 2 of the journal file is damaged"):
         open_storage(f"journal:{file}").get_all_studies()
+
+
+def test_the_lock_of_a_journal_that_has_moved_keeps_nobody_waiting(tmp_path: Path) -> None:
+    file, lock = tmp_path / "a.journal", tmp_path / "a.journal.lock"
+    study = begun(open_storage(f"journal:{file}"))
+    lock.symlink_to(tmp_path / "elsewhere" / "a.journal")
+    open_storage(f"journal:{file}")
+    assert lock.is_symlink(), "it may be that of another program, which has just begun to write"
+    os.utime(lock, (0, 0), follow_symlinks=False)
+    assert open_storage(f"journal:{file}").get_all_studies()[0].study_name == study.study_name
+    assert not lock.is_symlink()
 
 
 def test_a_full_disk_loses_nothing_told(tmp_path: Path) -> None:
@@ -124,7 +135,7 @@ def test_two_studies_of_one_name_are_refused(tmp_path: Path) -> None:
     ("url", "said"),
     [
         ("postgresql://me:secret@127.0.0.1:1/x", "start the server"),
-        ("grpc://127.0.0.1:port", "cannot be opened"),
+        ("grpc://127.0.0.1:port", "the port 'port' is no number"),
         ("sqlite:////nowhere/at/all/a.db", "unable to open"),
         ("oracle://x", "unknown kind of storage"),
     ],

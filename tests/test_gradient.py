@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,11 +16,12 @@ from optuna.trial import Trial
 from dse.analysis.comparison import job_of
 from dse.best_mapping import evaluate_pairs
 from dse.catalogue import load_space
+from dse.catalogue.fields import Range
 from dse.search.samplers.genes import Columns, params_of
 from dse.search.samplers.gradient import GradientSampler, relax_by_jax, relaxed_value
 from dse.search.samplers.scorer import SpaceScorer
 from dse.search.samplers.screening import ATTRIBUTE
-from dse.search.samplers.slopes import chip_and_tangents, relax_space
+from dse.search.samplers.slopes import SLOTS, chip_and_tangents, relax_space
 from dse.search.studies.study import create, plan_of, run
 
 SPACE: dict[str, BaseDistribution] = {
@@ -136,9 +138,22 @@ def test_leaves_of_a_chip_are_multiples_of_numbers_so_that_differences_are_exact
 
 def test_a_study_of_a_space_is_polished(of_space: SpaceScorer) -> None:
     space, job = of_space.space, of_space.job
-    plan = plan_of(space, job, ["tokens-per-dollar", "tokens-per-second-per-user"], "gradient", 0, 24)
+    plan = plan_of(space, job, ["tokens-per-dollar", "tokens-per-second-per-user"], "gradient", 0)
     study = create(optuna.storages.InMemoryStorage(), plan, "polished")
     run(study, space, job, catalogue().library, 24)
     stages = [trial.user_attrs[ATTRIBUTE]["stage"] for trial in study.trials]
     assert len(stages) == 24
     assert all(trial.user_attrs[ATTRIBUTE]["points"] > 0 for trial in study.trials)
+
+
+def test_slopes_of_more_numbers_than_are_taken_at_once(of_space: SpaceScorer) -> None:
+    space = load_space("gpu", catalogue())
+    numbers = {path: one for path, one in space.fixed.items() if isinstance(one, float) and one > 0.0}
+    moved = {path: (one.low if isinstance(one, Range) else one.values[0]) for path, one in space.free.items()}
+    numbers |= {path: one for path, one in moved.items() if isinstance(one, float)}
+    free = dict(space.free) | {path: Range(one, one * 1.01) for path, one in numbers.items()}
+    fixed = {path: one for path, one in space.fixed.items() if path not in numbers}
+    wide = SpaceScorer(replace(space, free=free, fixed=fixed), of_space.job, ["tokens_per_dollar"])
+    assert len(numbers) > SLOTS
+    _, slopes = chip_and_tangents(wide, moved | numbers, list(numbers))
+    assert all(len(leaf) == 2 * SLOTS for leaf in jax.tree.leaves(slopes))

@@ -30,7 +30,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalogue = open_catalogue()
     space = load_space("sram-vs-hbm", catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=64)
-    plan = plan_of(space, job, ["tokens-per-dollar", "qsnr"], "nsga2", 0, 64)
+    plan = plan_of(space, job, ["tokens-per-dollar", "qsnr"], "nsga2", 0)
     run(create(open_storage(f"journal:{file}"), plan, "shown"), space, job, catalogue.library, 64)
     return file
 
@@ -80,7 +80,7 @@ def test_an_empty_study_has_no_figures(tmp_path: Path) -> None:
     catalogue = open_catalogue()
     space = load_space("sram-vs-hbm", catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=16)
-    study = create(open_storage("memory:"), plan_of(space, job, [space.objective], "random", 0, 1), "none")
+    study = create(open_storage("memory:"), plan_of(space, job, [space.objective], "random", 0), "none")
     with pytest.raises(CatalogueError, match="dse study resume none"):
         optuna_plots(study, tmp_path / "figures")
     assert not (tmp_path / "figures").exists()

@@ -69,8 +69,8 @@ def test_one_pair_is_a_plain_study(folder: Path) -> None:
     space = load_space("matx", own)
     jobs = (job_of(own, "mamba-2-2.7b", "chat", "tco", most_chips=MOST), portfolio_of(own, "one", "tco", MOST))
     plans = (
-        plan_of(space, jobs[0], ["tokens-per-dollar"], "tpe", 5, 24),
-        portfolio_plan(space, jobs[1], ["mean"], "tpe", 5, 24),
+        plan_of(space, jobs[0], ["tokens-per-dollar"], "tpe", 5),
+        portfolio_plan(space, jobs[1], ["mean"], "tpe", 5),
     )
     studies = [create(open_storage("memory:"), plan, None) for plan in plans]
     states = [run(study, space, job, own.library, 24) for study, job in zip(studies, jobs, strict=True)]

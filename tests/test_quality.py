@@ -144,7 +144,7 @@ def test_the_format_of_experts_counts_in_models_that_have_any(tmp_path: Path) ->
     assert scorer(columns)[0][0, 1] >= eight.gaussian - 1e-6
     own = own_format(tmp_path)
     given = replace(job(Quality()), library=own.library)
-    plan_of(with_experts(load_space("sram-vs-hbm", own), "mine"), given, ["tokens-per-dollar,qsnr"], "random", 0, 8)
+    plan_of(with_experts(load_space("sram-vs-hbm", own), "mine"), given, ["tokens-per-dollar,qsnr"], "random", 0)
 
 
 def with_experts(space: Space, name: str) -> Space:
@@ -234,10 +234,10 @@ def test_a_format_that_was_never_measured_is_refused_only_where_quality_counts(t
     space = load_space("sram-vs-hbm", own)
     space = replace(space, free={**space.free, "numerics.weights": Choices(("mine", EIGHT))})
     given = replace(job(Quality()), library=own.library)
-    plan_of(space, given, ["tokens-per-dollar"], "random", 0, 8)
+    plan_of(space, given, ["tokens-per-dollar"], "random", 0)
     for objectives in (["tokens-per-dollar,qsnr"], ["tokens-per-dollar", "accuracy-loss"]):
         with pytest.raises(CatalogueError, match="'mine'"):
-            plan_of(space, given, objectives, "random", 0, 8)
+            plan_of(space, given, objectives, "random", 0)
 
 
 def test_formats_that_a_space_allows() -> None:
@@ -259,7 +259,7 @@ def found_by(objectives: list[str], quality: Quality) -> list[dict]:
     space = load_space("sram-vs-hbm", catalogue())
     space = replace(space, free={**space.free, "numerics.expert_weights": Choices(("bf16", EIGHT, FOUR))})
     given = job(quality)
-    study = create(open_storage("memory:"), plan_of(space, given, objectives, "random", 5, 64), None)
+    study = create(open_storage("memory:"), plan_of(space, given, objectives, "random", 5), None)
     assert plan_in(study).quality == quality
     search(study, space, given, catalogue().library, 64, starts=start_points(space, catalogue()))
     trials = [trial for trial in study.trials if trial.user_attrs["result"]["feasible"]]

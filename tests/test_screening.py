@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -257,3 +258,66 @@ def test_a_sampler_that_is_given_another_study_begins_anew() -> None:
         study = optuna.create_study(sampler=sampler)
         study.optimize(lambda trial: told(PLANE, branin, trial), n_trials=3)
         assert study.trials[0].user_attrs[ATTRIBUTE]["stage"] == "quasi-random"
+
+
+def test_a_parameter_of_one_value_does_not_tell_designs_apart() -> None:
+    space: Space = {
+        "rows": IntDistribution(1, 3),
+        "area": FloatDistribution(2.0, 2.0, log=True),
+        "clock": FloatDistribution(1.5, 1.5),
+        "power": IntDistribution(4, 4, log=True),
+    }
+
+    def suggested(trial: Trial) -> float:
+        area, clock = trial.suggest_float("area", 2.0, 2.0, log=True), trial.suggest_float("clock", 1.5, 1.5)
+        return trial.suggest_int("rows", 1, 3) + area + clock + trial.suggest_int("power", 4, 4, log=True)
+
+    sampler = ScreeningSampler(space, lambda columns: (columns["rows"], free(columns["rows"])), candidates=512, seed=0)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(suggested, n_trials=3)
+    assert sorted(trial.params["rows"] for trial in study.trials) == [1, 2, 3]
+
+
+def test_a_pruner_with_brackets_hides_no_trials() -> None:
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+
+    def reported(trial: Trial) -> float:
+        value = trial.suggest_float("x", -5.0, 10.0) + trial.suggest_float("y", 0.0, 15.0)
+        for step in range(9):
+            trial.report(value, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return value
+
+    study = optuna.create_study(sampler=ScreeningSampler(PLANE, branin, candidates=64, seed=0), pruner=pruner)
+    study.optimize(reported, n_trials=20)
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 20
+
+
+def test_a_study_that_is_deleted_and_begun_anew_is_another() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    sampler = ScreeningSampler(PLANE, branin, candidates=64, seed=0)
+    for trials in (5, 3):
+        study = optuna.create_study(study_name="again", storage=storage, sampler=sampler)
+        study.optimize(lambda trial: trial.suggest_float("x", -5.0, 10.0) + trial.suggest_float("y", 0.0, 15.0), trials)
+        study.ask()
+        assert len(study.trials) == trials + 1
+        optuna.delete_study(study_name="again", storage=storage)
+
+
+def test_a_sampler_is_pickled_and_goes_on() -> None:
+    """As it would have gone on unpickled: the same proposals."""
+    sampler = ScreeningSampler(PLANE, branin, candidates=64, seed=3)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: told(PLANE, branin, trial), n_trials=4)
+    study.sampler = pickle.loads(pickle.dumps(sampler))
+    study.optimize(lambda trial: told(PLANE, branin, trial), n_trials=4)
+    whole = optuna.create_study(sampler=ScreeningSampler(PLANE, branin, candidates=64, seed=3))
+    whole.optimize(lambda trial: told(PLANE, branin, trial), n_trials=8)
+    assert [trial.params for trial in study.trials] == [trial.params for trial in whole.trials]
+
+
+@pytest.mark.parametrize("candidates", [0, 16, 100])
+def test_too_few_or_uneven_candidates_are_refused(candidates: int) -> None:
+    with pytest.raises(ValueError, match=f"a power of two of 32 or more, got {candidates}"):
+        ScreeningSampler(PLANE, branin, candidates=candidates)

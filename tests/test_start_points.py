@@ -34,6 +34,12 @@ def test_start_points_lie_inside_their_space_and_near_their_chip(name: str) -> N
             assert (path in point.params) == (condition is None or bool(holds(condition, design)))
 
 
+def test_chips_that_come_to_one_design_are_one_start_point() -> None:
+    points = start_points(load_space("a100-neighbours", catalogue()), catalogue())
+    assert len(points) > 1
+    assert len({tuple(point.params.items()) for point in points}) == len(points)
+
+
 def test_a_chip_outside_is_no_start_point() -> None:
     space = load_space("sram-vs-hbm", catalogue())
     values = with_supply(catalogue().entry("chip", "matx-one").values, catalogue().library)

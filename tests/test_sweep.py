@@ -78,6 +78,8 @@ def test_wrong_grids_and_shards_say_what_is_right(catalogue: Catalogue) -> None:
         grid_sizes(space, ["package.die=3"])
     with pytest.raises(CatalogueError, match="must be FIELD=COUNT"):
         grid_sizes(space, ["package.dies=0"])
+    with pytest.raises(CatalogueError, match="count of 1 to 4096"):
+        grid_sizes(space, ["matrix.clock=1000000000"])
     with pytest.raises(CatalogueError, match=r"grid is too large.*at most 1,000,000,000; ask for fewer points"):
         grid_of(space, grid_sizes(space, ["matrix.clock=50"]))
 
@@ -241,6 +243,19 @@ def test_stopped_anywhere_it_goes_on_to_the_same_answer(
     assert pq.read_table(file.parent.parent).column("part").to_pylist()[0] == "front"
 
 
+def test_what_a_limit_left_says_nothing_of_the_boxes_of_the_whole_grid(catalogue: Catalogue, tmp_path: Path) -> None:
+    """A few designs are swept first, then all in the same folder: nothing of the grid counts as done already."""
+    grid = small_grid(catalogue, "gpu", 64)
+    sweep, whole = swept(catalogue, grid, tmp_path / "whole", False)
+    store = SweepStore(tmp_path / "both", identity_of(sweep))
+    run_sweep(sweep, Plan(grid.designs // 2), store, lambda state: None)
+    both = run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
+    assert both.fresh_designs == both.counts.designs == grid.designs
+    assert told(result_of(sweep, both)) == told(result_of(sweep, whole))
+    rows, own = (sample_rows(sweep, Plan(grid.designs), one) for one in (store, SweepStore(tmp_path / "whole", {})))
+    assert [row["feasible"] for row in rows] == [row["feasible"] for row in own]
+
+
 def test_another_sweep_in_the_same_folder_is_refused(catalogue: Catalogue, tmp_path: Path) -> None:
     grid = small_grid(catalogue, "gpu")
     job = job_of(catalogue, "llama-3.1-70b", "chat", "tco", most_chips=1)
@@ -306,5 +321,9 @@ def test_shards_are_submitted_as_an_array(capsys: pytest.CaptureFixture[str]) ->
         assert first.startswith(line)
         assert "--shard $" in first
         assert rest[-1].startswith("dse sweep gpu")
+    submitted(Asked("gpu"), "slurm", 8, "my run", None, False)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("sbatch --job-name=sweep-my-run ")
+    assert rest[-1].endswith("--name 'my run'")
     with pytest.raises(CatalogueError, match="--submit: unknown batch system"):
         submitted(Asked("gpu"), "slum", 8, None, None, False)

@@ -25,7 +25,7 @@ def study() -> optuna.Study:
     catalogue = open_catalogue()
     space = load_space("sram-vs-hbm", catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=16)
-    made = create(open_storage("memory:"), plan_of(space, job, [space.objective], "nsga2", 0, 24), "moved")
+    made = create(open_storage("memory:"), plan_of(space, job, [space.objective], "nsga2", 0), "moved")
     run(made, space, job, catalogue.library, 24)
     kinds = {"a": FloatDistribution(1.0, 8.0, log=True), "b": IntDistribution(0, 9), "c": CategoricalDistribution("xy")}
     params = {"a": 2.5, "b": 3, "c": "y"}

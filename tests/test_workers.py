@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -46,7 +47,7 @@ WORKER_OF_TESTS = Work(announce=True, every=1, evaluate=trivial)
 
 
 def begun(storage: optuna.storages.BaseStorage, name: str = "shared", sampler: str = "random") -> optuna.Study:
-    return create(storage, plan_of(SPACE, JOB, [SPACE.objective], sampler, 0, 100), name)
+    return create(storage, plan_of(SPACE, JOB, [SPACE.objective], sampler, 0), name)
 
 
 def same(study: optuna.Study) -> optuna.Study:
@@ -68,7 +69,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.s
 
 def left_behind(study: optuna.Study, name: str) -> list[int]:
     """Two trials that a process announced before it died without a word."""
-    plan_copy = working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100))
+    plan_copy = working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5))
     shared = Shared(study, plan_copy, name, [])
     keys = []
     for _ in range(2):
@@ -80,7 +81,7 @@ def left_behind(study: optuna.Study, name: str) -> list[int]:
 
 def test_trials_of_a_dead_worker_are_failed_and_told_by_a_live_one(storage: optuna.storages.BaseStorage) -> None:
     study = begun(storage, "dead")
-    study.set_user_attr(beat_key("dead-1"), {"beat": 3, "time": time.time(), "every": 1, "told": 0, "ended": True})
+    study.set_user_attr(beat_key("dead-1"), {"beat": 3, "time": time.time(), "every": 1, "ended": True})
     keys = left_behind(study, "dead-1")
     assert go_on(same(study), 8).told == 8
     states = [trial.state for trial in same(study).get_trials()]
@@ -151,7 +152,7 @@ def test_a_trial_that_was_failed_and_not_put_back_is_put_back_once(tmp_path: Pat
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
     (key, _) = left_behind(study, "dead-1")
     study._storage.set_trial_state_values(key, TrialState.FAIL)
-    study.set_user_attr(beat_key("dead-1"), {"beat": 3, "time": time.time(), "every": 1, "told": 0, "ended": True})
+    study.set_user_attr(beat_key("dead-1"), {"beat": 3, "time": time.time(), "every": 1, "ended": True})
     with Presence(study, 1) as first, Presence(same(study), 1) as second:
         for one in (first, second):
             one.watch.grace = -1.0
@@ -164,7 +165,7 @@ def test_a_trial_that_was_failed_and_not_put_back_is_put_back_once(tmp_path: Pat
 
 def test_a_worker_that_was_taken_for_dead_tells_nothing(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
-    slow = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100)), "slow", [])
+    slow = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5)), "slow", [])
     trial = slow.working.ask()
     key = slow.claim(slow.working._storage.get_trial(trial._trial_id))
     fail(study, study.get_trials())
@@ -179,8 +180,8 @@ def test_a_worker_that_was_taken_for_dead_tells_nothing(tmp_path: Path) -> None:
 
 def test_samplers_see_what_others_run_and_tell(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
-    mine = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5, 100)), "mine", [])
-    theirs = Shared(same(study), working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 6, 100)), "b", [])
+    mine = Shared(study, working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 5)), "mine", [])
+    theirs = Shared(same(study), working_copy([], plan_of(SPACE, JOB, [SPACE.objective], "random", 6)), "b", [])
     trial = theirs.working.ask()
     trial.suggest_float("x", 0.0, 1.0)
     key = theirs.claim(theirs.working._storage.get_trial(trial._trial_id))
@@ -241,6 +242,18 @@ def test_a_changed_space_is_refused(tmp_path: Path) -> None:
     study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
     with pytest.raises(CatalogueError, match="have changed since the study began"):
         run(study, replace(SPACE, fixed={**SPACE.fixed, "x": 1.0}), JOB, CATALOGUE.library, 1)
+    assert told_trials(study) == []
+
+
+def test_changed_figures_of_the_catalogue_are_refused(tmp_path: Path) -> None:
+    study = begun(open_storage(f"journal:{tmp_path / 'a.journal'}"))
+    library = JOB.library
+    dearer = {name: column * 1.01 for name, column in library.shelves["memory"].columns.items()}
+    known = {"memory": replace(library.shelves["memory"], columns=dearer)}
+    fewer = jax.tree.map(lambda leaf: leaf[:-1], JOB.mappings)
+    for other in (replace(JOB, library=replace(library, known=known)), replace(JOB, mappings=fewer)):
+        with pytest.raises(CatalogueError, match="figures of the catalogue"):
+            run(study, SPACE, other, other.library, 1)
     assert told_trials(study) == []
 
 

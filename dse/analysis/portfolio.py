@@ -149,9 +149,13 @@ def scored(
 
 @dataclass(frozen=True)
 class Member:
-    """A design at one pair: best mapping, tokens per dollar [1/USD], NaN where it cannot do it, and broken limits."""
+    """A design at one pair: best mapping, tokens per dollar [1/USD], NaN where it cannot do it, and broken limits.
+
+    place: of the mapping in the lattice of the job [1].
+    """
 
     pair: str
+    place: int
     mapping: Mapping
     tokens_per_dollar: float
     broken: dict[str, float]
@@ -169,7 +173,7 @@ def member_of(best: Best, design: int, pair: str) -> Member:
     broken = broken_limits(limits_of(best.metrics, design))
     value = float("nan") if broken else float(best.metrics.tokens_per_dollar[design])
     mapping: Mapping = jax.tree.map(lambda leaf: float(leaf[design]), best.mapping)
-    return Member(pair, mapping, value, broken)
+    return Member(pair, int(best.index[design]), mapping, value, broken)
 
 
 def at_every_pair(chips: Chip, portfolio: Portfolio) -> list[list[Member]]:

@@ -130,8 +130,8 @@ class FormatsTable(Table):
 class SamplersTable(Table):
     """Searches by several samplers against the optimum, from what `dse bench search` kept.
 
-    courses: a Parquet file of searches, optima: a CSV file of what sweeps have proven; from the folder that holds
-    reports/.
+    courses: a Parquet file of searches, optima: a CSV file of what sweeps have proven, their fronts beside it in
+    fronts.csv; from the folder that holds reports/.
     """
 
     courses: Words

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dse.commands.bench_search import search_command
+from dse.commands.bench_sweep import bench_sweep_command
 from dse.commands.options import MOST, CatalogueOption, JsonOption, print_json, say
 
 __all__ = ["add_to"]
@@ -64,4 +65,5 @@ def flat(figures: dict[str, Any]) -> dict[str, Any]:
 def add_to(app: Any) -> None:
     """Register the commands of this file."""
     benches.command("search")(search_command)
+    benches.command("sweep")(bench_sweep_command)
     app.add_typer(benches, name="bench")

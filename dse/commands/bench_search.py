@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,7 @@ MOST_SECONDS = 86_400
 def search_command(
     spaces: Annotated[list[str] | None, typer.Argument(help="Search spaces; default: all.")] = None,
     sampler: Annotated[
-        list[str] | None, typer.Option("--sampler", help="One or several; default: all but gp, which is slow.")
+        list[str] | None, typer.Option("--sampler", help="One or several; default: all that there are.")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="Searches of each sampler.")] = 10,
     trials: Annotated[int, typer.Option("--trials", min=1, max=100_000, help="Designs of each search.")] = 100,
@@ -34,7 +34,8 @@ def search_command(
     ] = 600,
     front: Annotated[bool, typer.Option("--front/--no-front", help="Also searches for two objectives.")] = True,
     sweep: Annotated[
-        list[Path] | None, typer.Option("--sweep", help="Document of `dse sweep SPACE --json`: a proven optimum.")
+        list[Path] | None,
+        typer.Option("--sweep", help="Document of `dse sweep SPACE --json`: proven optimum and front."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", help="Folder; what it has of an earlier run is kept.")] = Path(
         "results/search"
@@ -50,15 +51,15 @@ def search_command(
 
     from dse.catalogue import open_catalogue
     from dse.search.benchmarks.contest import courses_in, pack
-    from dse.search.benchmarks.standing import optima_in, standings, summary_of
+    from dse.search.benchmarks.standing import proven_in, standings, summary_of
     from dse.search.samplers.named import OWN, SAMPLERS
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = open_catalogue(catalogue)
     problems = problems_of(found, spaces, front)
     add_optima(output / "optima.csv", sweep or [])
-    usual = [name for name in (*SAMPLERS, *OWN) if name != "gp"]
-    run_missing(problems, sampler or usual, (seeds, trials, most_seconds), output / "courses.jsonl")
+    names = sampler or installed((*SAMPLERS, *OWN))
+    run_missing(problems, names, (seeds, trials, most_seconds), output / "courses.jsonl")
     courses = courses_in(output / "courses.jsonl")
     pack(courses, output / "courses.parquet")
     files = write(found, output, courses, output / "optima.csv")
@@ -67,7 +68,7 @@ def search_command(
         from dse.search.benchmarks.protocol import SPACE
 
         of_spaces = [course for course in courses if course.problem != SPACE]
-        document = summary_of(standings(of_spaces, optima_in(output / "optima.csv")))
+        document = summary_of(standings(of_spaces, proven_in(output / "optima.csv")))
         print_json(finite(document | {"files": [str(file) for file in files]}))
         return
     for file in files:
@@ -78,11 +79,11 @@ def write(catalogue: Catalogue, output: Path, courses: Sequence[Course], optima:
     """Tables and figures of what there is."""
     from dse.reporting.contest import write_contest
     from dse.search.benchmarks.protocol import SPACE, Protocol
-    from dse.search.benchmarks.standing import optima_in
+    from dse.search.benchmarks.standing import proven_in
 
     asked = any(course.problem == SPACE for course in courses)
     reference = Protocol(catalogue).reference if asked else None
-    return write_contest(output, courses, optima_in(optima), reference)
+    return write_contest(output, courses, proven_in(optima), reference)
 
 
 def problems_of(catalogue: Catalogue, spaces: list[str] | None, front: bool) -> list[Problem]:
@@ -96,6 +97,24 @@ def problems_of(catalogue: Catalogue, spaces: list[str] | None, front: bool) -> 
     found = space_problems(catalogue, [name for name in names if name != SPACE])
     found = [one for one in found if front or len(one.objectives) == 1]
     return [*found, *([Protocol(catalogue)] if SPACE in names else [])]
+
+
+def installed(samplers: Sequence[str]) -> list[str]:
+    """Samplers whose packages are there; what is left out is said."""
+    from rich.console import Console
+
+    from dse.catalogue import CatalogueError
+    from dse.search.samplers.named import check_sampler
+
+    found = []
+    for name in samplers:
+        try:
+            check_sampler(name, 1)
+        except CatalogueError as error:
+            Console(stderr=True).print(f"left out: {error}", highlight=False)
+        else:
+            found.append(name)
+    return found
 
 
 def run_missing(
@@ -146,23 +165,23 @@ def searches(problems: Sequence[Problem], samplers: Sequence[str], seeds: int) -
 
 
 def add_optima(file: Path, documents: Sequence[Path]) -> None:
-    """Put optima of sweeps into a table; of one space the last counts. CatalogueError for other files."""
-    import csv
+    """Put optima and fronts of sweeps into tables; of one space the last counts. CatalogueError for other files."""
+    import numpy as np
 
+    from dse.best_mapping import OBJECTIVES
     from dse.catalogue import CatalogueError, Problem
-    from dse.search.benchmarks.standing import optima_in
+    from dse.search.benchmarks.standing import keep_proven, proven_in
 
-    found: dict[str, tuple[Any, Any]] = dict(optima_in(file))
+    proven = proven_in(file)
     for path in documents:
         try:
             read = json.loads(path.read_text(encoding="utf-8"))
-            found[read["space"]] = (read["optimum"]["value"], read["designs"])
+            proven.optima[read["space"]] = (float(read["optimum"]["value"]), int(read["designs"]))
+            if read.get("front"):
+                front = [[point[name] for name in OBJECTIVES[:2]] for point in read["front"]]
+                proven.fronts[read["space"]] = np.array(front)
         except (OSError, ValueError, KeyError, TypeError) as error:
             way_out = "write it with: dse sweep SPACE --json > FILE"
             raise CatalogueError([Problem("is no document of a sweep", str(path), way_out=way_out)]) from error
     if documents:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", encoding="utf-8", newline="") as lines:
-            table = csv.writer(lines, lineterminator="\n")
-            table.writerow(["space", "value", "designs"])
-            table.writerows([name, *row] for name, row in sorted(found.items()))
+        keep_proven(file, proven)

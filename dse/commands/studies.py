@@ -147,7 +147,7 @@ def run_command(
     box = load_space(space, found)
     names = (model, traffic, portfolio, price_basis or box.price_basis)
     limits = (most_chips, buyer, volume, quality_asked(min_qsnr, max_loss))
-    plan = new_plan(found, box, names, objective, (sampler, seed, trials), limits)
+    plan = new_plan(found, box, names, objective, (sampler, seed), limits)
     durable = create(open_storage(storage), plan, study)
     run_with_progress(found, durable, trials, as_json)
     if trials:
@@ -162,12 +162,12 @@ def new_plan(
     box: Space,
     names: tuple[str | None, str | None, str | None, str],
     objective: list[str] | None,
-    search: tuple[str, int, int],
+    search: tuple[str, int],
     limits: tuple[int, str, int | None, Quality],
 ) -> Plan:
     """The plan of a new study of a job, or of a portfolio where one is asked for, or the space names one.
 
-    names: model, traffic, portfolio and price basis; search: sampler, seed and trials; limits: most chips of a
+    names: model, traffic, portfolio and price basis; search: sampler and seed; limits: most chips of a
     deployment, buyer, volume and quality.
     """
     from dse.analysis.comparison import job_of
@@ -312,7 +312,7 @@ def run_recipe(catalogue: Catalogue, plan: Recipe, output: Path | None, own: Pat
 
     quiet()
     job = job_of(catalogue, plan.model, plan.traffic, plan.price_basis)
-    begun = plan_of(load_space(plan.space, catalogue), job, plan.objectives, plan.sampler, plan.seed, plan.trials)
+    begun = plan_of(load_space(plan.space, catalogue), job, plan.objectives, plan.sampler, plan.seed)
     study = create(open_storage("memory:"), begun, plan.name)
     run_with_progress(catalogue, study, plan.trials, as_json)
     finish(catalogue, study, "memory:", output or Path("results") / plan.name, own, as_json)

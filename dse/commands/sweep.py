@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,9 +124,11 @@ def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: in
         close = nearest(system, ARRAYS)
         raise CatalogueError([Problem("unknown batch system", "", "--submit", repr(system), listed(ARRAYS), close)])
     line, variable = ARRAYS[system]
-    command = asked.command() + (f" --name {name}" if name else "") + (f" --limit {limit}" if limit else "")
+    rest = [*(["--name", name] if name else []), *(["--limit", str(limit)] if limit else [])]
+    command = f"{asked.command()} {shlex.join(rest)}".strip()
     quoted = shlex.quote(f"{command} --box-seconds 0 --shard {variable}/{parts}")
-    told = {"submit": line.format(job=f"sweep-{name or asked.space}", parts=parts, command=quoted), "merge": command}
+    job = re.sub(r"[^\w.-]+", "-", f"sweep-{name or asked.space}")
+    told = {"submit": line.format(job=job, parts=parts, command=quoted), "merge": command}
     if as_json:
         print_json(told)
         return

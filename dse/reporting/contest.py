@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -14,7 +15,16 @@ from dse.reporting.results import csv_text
 from dse.reporting.style import INK, MUTED, RULE, drawn, plain_log, png_of
 from dse.search.benchmarks.contest import FRONT, Course
 from dse.search.benchmarks.protocol import SPACE as PROTOCOL
-from dse.search.benchmarks.standing import Optimum, Quartiles, beating, best_of, quartiles, standings
+from dse.search.benchmarks.standing import (
+    AFTER,
+    Optimum,
+    Proven,
+    Quartiles,
+    beating,
+    best_of,
+    quartiles,
+    standings,
+)
 
 __all__ = ["protocol_rows", "standing_rows", "write_contest"]
 
@@ -31,8 +41,6 @@ COLOURS = {
 }
 CLOSEST = 1e-4
 """Smallest distance to the best that is drawn [1]."""
-AFTER = (20, 100)
-"""Trials after which designs that beat the A100 are counted [1]."""
 
 
 def standing_rows(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -42,9 +50,11 @@ def standing_rows(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         best: Optimum = one["optimum"]
         for sampler, figures in one["samplers"].items():
             row: dict[str, Any] = {"space": space, "sampler": sampler, "seeds": figures["seeds"]}
-            row |= {"trials": figures["trials"], "optimum": best.value, "proven": best.proven}
+            row |= {name: figures[name] for name in ("trials", "front_seeds", "front_trials")}
+            row |= {"proven_optimum": best.proven, "best_seen": best.best}
             flat = {name: value for name, value in figures.items() if isinstance(value, Quartiles)}
-            flat |= {f"hypervolume_{trials}": value for trials, value in figures["hypervolume"].items()}
+            for volumes in ("hypervolume", "hypervolume_within_seconds"):
+                flat |= {f"{volumes}_{after}": value for after, value in figures.get(volumes, {}).items()}
             for name, value in flat.items():
                 row |= {name: value.median, f"{name}_low": value.low, f"{name}_high": value.high}
                 row[f"{name}_seeds"] = value.seeds
@@ -64,7 +74,7 @@ def protocol_rows(courses: Sequence[Course], reference: np.ndarray) -> list[dict
     for sampler in sorted({course.sampler for course in courses}):
         own = [course for course in courses if course.sampler == sampler]
         row: dict[str, Any] = {"sampler": sampler, "seeds": len(own)}
-        for trials in AFTER:
+        for trials in AFTER[:2]:
             done = [course for course in own if len(course.values) >= trials]
             counts = quartiles([beating(course, reference, trials) for course in done])
             row |= {f"beat_after_{trials}": counts.median, f"beat_after_{trials}_low": counts.low}
@@ -91,12 +101,15 @@ def keys_of(names: Sequence[str]) -> list[Patch]:
 
 
 def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]) -> Figure:
-    """Distance to the best against trials and against seconds, a row for each space."""
+    """Distance to the best ever seen against trials and against seconds, a row for each space.
+
+    The broken line is the optimum that a sweep has proven of the grid: what lies below it is better than all of them.
+    """
     spaces = list(found)
     figure = Figure(figsize=(7.6, 2.1 * len(spaces) + 0.5), layout="constrained")
     grid = figure.subplots(len(spaces), 2, squeeze=False)
     for panels, space in zip(grid, spaces, strict=True):
-        optimum = found[space]["optimum"].value
+        optimum: Optimum = found[space]["optimum"]
         for axes, what in zip(panels, ("trials", "seconds"), strict=True):
             for sampler, colour in COLOURS.items():
                 own = [c for c in courses if c.problem == space and c.sampler == sampler and c.values]
@@ -105,9 +118,11 @@ def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]
                 axis = [len(one.values) if what == "trials" else one.seconds[-1] for one in own]
                 first = 1.0 if what == "trials" else min(one.seconds[0] for one in own)
                 places = np.geomspace(first, max(max(axis), first * 1.01), 160)
-                gaps = middle_course(own, optimum, places, what)
+                gaps = middle_course(own, optimum.best, places, what)
                 axes.plot(places, 100.0 * gaps, color=colour, lw=1.2)
             axes.axhline(1.0, color=MUTED, lw=0.6, ls=":")
+            if optimum.target < optimum.best:
+                axes.axhline(100.0 * (1.0 - optimum.target / optimum.best), color=INK, lw=0.6, ls="--")
             axes.set_xscale("log")
             axes.set_yscale("log")
             axes.set_ylim(100.0 * CLOSEST, 100.0)
@@ -115,37 +130,61 @@ def draw_convergence(courses: Sequence[Course], found: dict[str, dict[str, Any]]
             plain_log(axes.xaxis)
             plain_log(axes.yaxis)
             axes.set_xlabel(what)
-        panels[0].set_ylabel("below the best [%]")
+        panels[0].set_ylabel("below the best seen [%]")
         panels[0].set_title(space, color=INK)
     seen = [name for name in COLOURS if any(course.sampler == name for course in courses)]
     grid[0, 1].legend(handles=keys_of(seen), loc="lower left", ncols=2)
     return figure
 
 
-def draw_bars(found: dict[str, dict[str, Any]], measure: str, label: str) -> Figure:
+def bars(axes: Axes, found: dict[str, dict[str, Any]], names: Sequence[str], measure: str, key: str = "") -> None:
     """One measure by space and sampler; a bar is the median, its line the quartiles; no bar: half never got there."""
     spaces = list(found)
-    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
-    axes = figure.subplots()
-    names = [name for name in COLOURS if any(name in one["samplers"] for one in found.values())]
     width = 0.8 / max(len(names), 1)
     for place, name in enumerate(names):
         for row, space in enumerate(spaces):
-            value = found[space]["samplers"].get(name, {}).get(measure)
-            if value is None or value.median is None:
+            figures = found[space]["samplers"].get(name, {}).get(measure)
+            value: Quartiles | None = figures.get(key) if key and figures else figures
+            if not value or value.median is None:
                 continue
             x = row - 0.4 + (place + 0.5) * width
             axes.bar(x, value.median, width * 0.9, color=COLOURS[name])
             if value.low is not None and value.high is not None:
                 axes.plot([x, x], [value.low, value.high], color=INK, lw=0.7)
-    axes.set_yscale("log")
-    plain_log(axes.yaxis)
     axes.grid(color=RULE, axis="y")
     axes.set_xticks(range(len(spaces)), spaces)
-    axes.set_ylabel(label)
-    axes.set_xlabel("no bar: most of its searches never came within 1 %")
-    axes.legend(handles=keys_of(names), ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.14), fontsize=7)
     axes.set_xlim(-0.5, len(spaces) - 0.5)
+
+
+def compared(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Samplers that were tried on a space, in the order of their colours."""
+    return [name for name in COLOURS if any(name in one["samplers"] for one in found.values())]
+
+
+def draw_bars(found: dict[str, dict[str, Any]], measure: str, label: str) -> Figure:
+    """How soon each sampler was near the optimum of each space."""
+    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
+    axes, names = figure.subplots(), compared(found)
+    bars(axes, found, names, measure)
+    axes.set_yscale("log")
+    plain_log(axes.yaxis)
+    axes.set_ylabel(label)
+    axes.set_xlabel("1 % of the optimum that a sweep proves of the grid; no bar: most searches never came so near")
+    axes.legend(handles=keys_of(names), ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.14), fontsize=7)
+    return figure
+
+
+def draw_fronts(found: dict[str, dict[str, Any]]) -> Figure:
+    """Hypervolume over that of the best front known, after so many trials; no bar: most searches had fewer."""
+    after = [str(trials) for trials in AFTER]
+    figure = Figure(figsize=(7.6, 1.9 * len(after) + 0.4), layout="constrained")
+    names = compared(found)
+    for axes, trials in zip(figure.subplots(len(after), 1, squeeze=False)[:, 0], after, strict=True):
+        bars(axes, found, names, "hypervolume", trials)
+        axes.set_ylim(0.0, 1.0)
+        axes.set_ylabel(f"after {trials} trials")
+    figure.suptitle("hypervolume over that of the best front known", fontsize=8)
+    figure.axes[0].legend(handles=keys_of(names), ncols=len(names), loc="upper center", fontsize=7)
     return figure
 
 
@@ -163,12 +202,10 @@ def draw_protocol(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def write_contest(
-    folder: Path, courses: Sequence[Course], proven: dict[str, tuple[float, int]], reference: np.ndarray | None
-) -> list[Path]:
+def write_contest(folder: Path, courses: Sequence[Course], proven: Proven, reference: np.ndarray | None) -> list[Path]:
     """Tables standings.csv and protocol.csv, and figures, of what has been run so far; the files that were written.
 
-    proven: as from `optima_in`; reference: the A100 of the protocol, None where it was not searched.
+    proven: as from `proven_in`; reference: the A100 of the protocol, None where it was not searched.
     """
     of_spaces = [course for course in courses if course.problem != PROTOCOL]
     single = [course for course in of_spaces if not course.problem.endswith(FRONT)]
@@ -181,6 +218,11 @@ def write_contest(
         made["seconds"] = drawn(draw_bars, searched, "seconds_to_1_percent", "seconds to within 1 %")
         made["trials"] = drawn(draw_bars, searched, "trials_to_1_percent", "trials to within 1 %")
         made["points"] = drawn(draw_bars, searched, "points_to_1_percent", "points to within 1 %")
+    fronts = {
+        space: one for space, one in found.items() if any(course.problem == space + FRONT for course in of_spaces)
+    }
+    if fronts:
+        made["fronts"] = drawn(draw_fronts, fronts)
     neighbours = [course for course in courses if course.problem == PROTOCOL]
     if neighbours and reference is not None:
         rows = protocol_rows(neighbours, reference)

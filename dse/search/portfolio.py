@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Member, Portfolio, at_every_pair, scored, worst_limits
+from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Member, Portfolio, scored, worst_limits
 from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
-from dse.hardware.chip import Chip
 from dse.search.objective import Outcome, broken_limits
 from dse.timing.mapping import Mapping
 
@@ -25,9 +25,10 @@ def portfolio_metric(name: str) -> str:
     return field
 
 
-def portfolio_outcomes(chips: Chip, portfolio: Portfolio, objectives: tuple[str, ...]) -> list[Outcome]:
-    """Designs, leaves (designs,), on a portfolio: limits over all pairs, values for the sampler, and the record."""
-    members = at_every_pair(chips, portfolio)
+def portfolio_outcomes(
+    members: Sequence[list[Member]], portfolio: Portfolio, objectives: tuple[str, ...]
+) -> list[Outcome]:
+    """Designs at every pair of a portfolio: limits over all pairs, values for the sampler, and the record."""
     values = np.array([[member.tokens_per_dollar for member in row] for row in members])
     scores = scored(values, portfolio)
     outcomes, points = [], sum(np.size(pair.job.mappings.batch) for pair in portfolio.pairs)

@@ -96,8 +96,11 @@ def with_supply(values: dict[str, Value], library: Library) -> dict[str, Value]:
 
 
 def start_points(space: Space, catalogue: Catalogue) -> list[StartPoint]:
-    """The chips of the catalogue that lie inside a space, in the order of their names; faulty files are left out."""
-    found = []
+    """The chips of the catalogue that lie inside a space, in the order of their names; faulty files are left out.
+
+    Of chips that come to the same design the one that had to move least.
+    """
+    found: dict[tuple[tuple[str, Value], ...], StartPoint] = {}
     for row in list_entries("chip", catalogue):
         try:
             values = with_supply(catalogue.entry("chip", row["name"]).values, catalogue.library)
@@ -105,5 +108,6 @@ def start_points(space: Space, catalogue: Catalogue) -> list[StartPoint]:
             continue
         point = start_point(space, row["name"], values)
         if point is not None:
-            found.append(point)
-    return found
+            design = tuple(point.params.items())
+            found[design] = min(found.get(design, point), point, key=lambda one: len(one.moved))
+    return list(found.values())

@@ -196,7 +196,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 catalogue = open_catalogue()
 space = load_space("sram-vs-hbm", catalogue)
 job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=1)
-study = create(open_storage("journal:soak.journal"), plan_of(space, job, [space.objective], "random", 0, 1), "soak")
+study = create(open_storage("journal:soak.journal"), plan_of(space, job, [space.objective], "random", 0), "soak")
 marks = []
 
 def report(state):

@@ -157,7 +157,7 @@ def test_samplers_run_without_warnings(sampler: str) -> None:
     catalogue = open_catalogue()
     space = load_space("sram-vs-hbm", catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=16)
-    plan = plan_of(space, job, [space.objective], sampler, 0, 40)
+    plan = plan_of(space, job, [space.objective], sampler, 0)
     study = create(open_storage("memory:"), plan, "calm")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

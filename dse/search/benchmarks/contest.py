@@ -103,7 +103,7 @@ class SpaceProblem:
         """A study in memory, as `dse study run` works on it."""
         space = load_space(self.space, self.catalogue)
         job = job_of(self.catalogue, space.model, space.traffic, space.price_basis)
-        plan = plan_of(space, job, self.objectives, sampler, seed, 1)
+        plan = plan_of(space, job, self.objectives, sampler, seed)
         scorer = SpaceScorer(space, job, plan.objectives)
         study = study_of(make_sampler(sampler, seed, len(plan.objectives), scorer), len(plan.objectives))
         evaluate = evaluation(space, plan, job, self.catalogue.library, scorer)

@@ -57,7 +57,7 @@ def bench_study(catalogue: Catalogue, trials: int = 1000, sampler: str = "tpe") 
     """Trials a second of a whole study into a journal file, the share of evaluation, and the ratio to plain Optuna."""
     space = load_space(SPACE, catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis)
-    plan = plan_of(space, job, [space.objective], sampler, 0, trials)
+    plan = plan_of(space, job, [space.objective], sampler, 0)
     inner, spent = evaluation(space, plan, job, catalogue.library), 0.0
 
     def measured(asked: Sequence[Trial], designs: Sequence[Mapping[str, Value]]) -> list[Outcome]:
@@ -87,7 +87,7 @@ def bench_study(catalogue: Catalogue, trials: int = 1000, sampler: str = "tpe") 
 
 def own_study(storage: BaseStorage, space: Space, job: Job, library: Library, trials: int, announce: bool) -> float:
     """Time of a study of ours with the trivial objective [s]; announce: as a worker tells."""
-    plan = plan_of(space, job, [space.objective], PROPOSER, 0, trials)
+    plan = plan_of(space, job, [space.objective], PROPOSER, 0)
     study = create(storage, plan, None)
     assert plan_in(study) == plan
     begun = time.perf_counter()

@@ -40,6 +40,8 @@ def cells_of(found: BaseDistribution) -> int:
     >>> cells_of(IntDistribution(1, 9, step=2)), cells_of(FloatDistribution(0.0, 1.0))
     (5, 0)
     """
+    if found.single():
+        return 1
     if isinstance(found, CategoricalDistribution):
         return len(found.choices)
     if isinstance(found, IntDistribution):
@@ -58,7 +60,11 @@ def is_ordered(found: BaseDistribution) -> bool:
 def choices_of(found: CategoricalDistribution) -> np.ndarray:
     """The choices as an array, of objects where they are not all of one type."""
     alike = len({type(choice) for choice in found.choices}) == 1 and isinstance(found.choices[0], str | int | float)
-    return np.array(found.choices, None if alike else object)
+    if alike:
+        return np.array(found.choices)
+    array = np.empty(len(found.choices), object)
+    array[:] = found.choices
+    return array
 
 
 def values_of(found: BaseDistribution, genes: Float[np.ndarray, " designs"]) -> Shaped[np.ndarray, " designs"]:
@@ -99,6 +105,8 @@ def params_of(space: SearchSpace, genes: Float[np.ndarray, " parameters"]) -> di
 
 def gene_of(found: BaseDistribution, value: Any) -> float:
     """The place of one value, the middle of its cell where there are cells; nearest where it lies outside."""
+    if found.single():
+        return 0.5
     if isinstance(found, CategoricalDistribution):
         return (int(found.to_internal_repr(value)) + 0.5) / len(found.choices)
     assert isinstance(found, IntDistribution | FloatDistribution)
@@ -108,7 +116,7 @@ def gene_of(found: BaseDistribution, value: Any) -> float:
         low, high = (low - 0.5, high + 0.5) if isinstance(found, IntDistribution) else (low, high)
         return float(np.log(inside / low) / np.log(high / low))
     if found.step is None:
-        return (inside - low) / (high - low) if high > low else 0.5
+        return (inside - low) / (high - low)
     return (round((inside - low) / found.step) + 0.5) / cells_of(found)
 
 

@@ -8,7 +8,7 @@ next batch: gradients do not see steps, and the corners often are better than th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy.optimize import minimize
 
 from dse.search.samplers.genes import Genes, cells_of, gene_of, is_ordered, params_of
-from dse.search.samplers.history import Active, History
+from dse.search.samplers.history import History
 from dse.search.samplers.screening import Origin, Scorer, ScreeningSampler
 
 __all__ = ["GradientSampler", "Relax", "Slopes", "relax_by_jax"]
@@ -83,26 +83,13 @@ def relax_by_jax(function: Callable[[Params], tuple[Any, Any]]) -> Relax:
 class GradientSampler(ScreeningSampler):
     """Screens, and every few trials polishes the best of one family in turn.
 
-    relax: the model between the steps, as in `Relax`; the other arguments as of `ScreeningSampler`.
+    relax: the model between the steps, as in `Relax`; options: as of `ScreeningSampler`.
     """
 
     name = "gradient"
 
-    def __init__(
-        self,
-        space: Mapping[str, BaseDistribution],
-        scorer: Scorer,
-        relax: Relax,
-        *,
-        candidates: int = 2048,
-        seed: int | None = None,
-        active: Active | None = None,
-        points: Callable[[], int] | None = None,
-        reference: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(
-            space, scorer, candidates=candidates, seed=seed, active=active, points=points, reference=reference
-        )
+    def __init__(self, space: Mapping[str, BaseDistribution], scorer: Scorer, relax: Relax, **options: Any) -> None:
+        super().__init__(space, scorer, **options)
         self.relax = relax
         self.polished: set[bytes] = set()
         self.slopes = 0

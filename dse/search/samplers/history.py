@@ -88,21 +88,24 @@ class History:
 
     def remember(self, finished: Sequence[FrozenTrial]) -> None:
         """Keep the cells of finished trials, and the best of those that have values."""
-        genes = genes_of(self.space, [trial.params for trial in finished])
-        self.cells |= self.cells_of(genes)
-        told = [place for place, trial in enumerate(finished) if trial.state == TrialState.COMPLETE]
+        self.cells |= self.cells_of(genes_of(self.space, [trial.params for trial in finished]))
+        told = [trial for trial in finished if trial.state == TrialState.COMPLETE]
         if not told:
             return
-        values = np.array([finished[place].values for place in told], np.float64) * self.signs
-        excess = np.array([max(finished[place].constraints.values(), default=0.0) for place in told])
-        new = Scored(genes[told], values, excess)
+        new = self.scored(told)
         if self.best is not None and len(self.signs) > 1 and (self.best.excess <= 0.0).all():
-            new = new.take(np.flatnonzero(excess <= 0.0))
+            new = new.take(np.flatnonzero(new.excess <= 0.0))
             old, more = extended(self.best.values, new.values)
             self.best = self.best.take(np.flatnonzero(old)).joined(new.take(np.flatnonzero(more)))
             return
         every = new if self.best is None else self.best.joined(new)
         self.best = every.take(self.worth_keeping(every))
+
+    def scored(self, told: Sequence[FrozenTrial]) -> Scored:
+        """Told trials as designs with their values."""
+        values = np.array([trial.values for trial in told], np.float64) * self.signs
+        excess = np.array([max(trial.constraints.values(), default=0.0) for trial in told])
+        return Scored(genes_of(self.space, [trial.params for trial in told]), values, excess)
 
     def worth_keeping(self, every: Scored) -> np.ndarray:
         """Places of the front, or of the KEPT best of one objective; while none is feasible of those nearest to it."""
@@ -125,12 +128,15 @@ class History:
                 cells[:, names.index(name)] = np.where(free, cells[:, names.index(name)], -1)
         return cells
 
-    def running(self, trials: Sequence[FrozenTrial]) -> set[bytes]:
-        """Cells of the trials that are under way, whoever began them."""
+    def running(self, trials: Sequence[FrozenTrial], number: int) -> set[bytes]:
+        """Cells of the trials that are under way, whoever began them, but for the one of this number: it is asked for.
+
+        It may have parameters already, those of which there is one value only.
+        """
         elsewhere: list[dict[str, Any]] = [
-            trials[number].system_attrs.get("fixed_params", trials[number].params)
-            for number in self.open
-            if number not in self.proposed
+            trials[one].system_attrs.get("fixed_params", trials[one].params)
+            for one in self.open
+            if one != number and one not in self.proposed
         ]
         own = [proposal.genes for proposal in self.proposed.values()]
         others = genes_of(self.space, [params for params in elsewhere if params])
@@ -138,11 +144,11 @@ class History:
 
     def fresh(self, genes: Genes, running: set[bytes]) -> np.ndarray:
         """Places of designs that are neither told nor running, each design once."""
-        seen = self.cells | running
+        seen = set(running)
         places = []
         for place, row in enumerate(self.canonical(genes)):
             key = row.tobytes()
-            if key not in seen:
+            if key not in seen and key not in self.cells:
                 seen.add(key)
                 places.append(place)
         return np.array(places, np.int64)

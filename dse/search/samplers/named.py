@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, TypeAlias
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -18,11 +19,23 @@ from dse.catalogue.errors import CatalogueError, Problem, listed, nearest
 from dse.catalogue.fields import Range
 from dse.catalogue.space import Space
 from dse.search.samplers.gradient import GradientSampler
+from dse.search.samplers.portfolio_scorer import PortfolioScorer
 from dse.search.samplers.scorer import SpaceScorer
 from dse.search.samplers.screening import ScreeningSampler
-from dse.search.samplers.slopes import relax_space
+from dse.search.samplers.slopes import relax_portfolio, relax_space
 
-__all__ = ["OWN", "SAMPLERS", "batch_size", "calmly", "check_name", "choose", "make_sampler", "scorer_of"]
+__all__ = [
+    "OWN",
+    "SAMPLERS",
+    "Scorer",
+    "batch_size",
+    "calmly",
+    "check_name",
+    "check_sampler",
+    "choose",
+    "make_sampler",
+    "scorer_of",
+]
 
 
 def tpe(seed: int) -> BaseSampler:
@@ -61,9 +74,6 @@ def random(seed: int) -> BaseSampler:
 
 def gp(seed: int) -> BaseSampler:
     """Gaussian process; needs PyTorch, an optional extra."""
-    if importlib.util.find_spec("torch") is None:
-        way_out = "install it with: pip install 'altarch-dse[gp]', or use --sampler tpe"
-        raise CatalogueError([Problem("the sampler gp needs PyTorch", value="gp", way_out=way_out)])
     return optuna.samplers.GPSampler(n_startup_trials=16, deterministic_objective=True, seed=seed)
 
 
@@ -78,44 +88,41 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 
 
-def screening(scorer: SpaceScorer, seed: int) -> BaseSampler:
+Scorer: TypeAlias = SpaceScorer | PortfolioScorer
+"""What designs of a space are worth on a job, or on several."""
+
+
+def screening(scorer: Scorer, seed: int) -> BaseSampler:
     """Thousands of designs scored before every trial."""
-    return ScreeningSampler(
-        scorer.parameters, scorer, candidates=2048, seed=seed, active=scorer.active, points=lambda: scorer.points
-    )
+    return ScreeningSampler(scorer.parameters, scorer, **options_of(scorer, seed))
 
 
-def gradient(scorer: SpaceScorer, seed: int) -> BaseSampler:
+def gradient(scorer: Scorer, seed: int) -> BaseSampler:
     """Screening, whose best designs are polished along the gradient."""
-    return GradientSampler(
-        scorer.parameters,
-        scorer,
-        partial(relax_space, scorer),
-        candidates=2048,
-        seed=seed,
-        active=scorer.active,
-        points=lambda: scorer.points,
-    )
+    relax = partial(relax_space if isinstance(scorer, SpaceScorer) else relax_portfolio, scorer)
+    return GradientSampler(scorer.parameters, scorer, relax, **options_of(scorer, seed))
 
 
-OWN: dict[str, Callable[[SpaceScorer, int], BaseSampler]] = {"screening": screening, "gradient": gradient}
+def options_of(scorer: Scorer, seed: int) -> dict[str, Any]:
+    """What both of our samplers are told."""
+    return {"candidates": 2048, "seed": seed, "active": scorer.active, "points": lambda: scorer.points}
+
+
+OWN: dict[str, Callable[[Scorer, int], BaseSampler]] = {"screening": screening, "gradient": gradient}
 """Samplers of this program, which need a scorer of the space and the job."""
 
 
-def scorer_of(name: str, space: Space, job: Job | Portfolio, objectives: Sequence[str]) -> SpaceScorer | None:
-    """The scorer that a sampler needs; None for those of Optuna, and for a portfolio, which no scorer knows."""
-    return SpaceScorer(space, job, objectives) if name in OWN and isinstance(job, Job) else None
+def scorer_of(name: str, space: Space, job: Job | Portfolio, objectives: Sequence[str]) -> Scorer | None:
+    """The scorer that a sampler needs; None for those of Optuna."""
+    if name not in OWN:
+        return None
+    return SpaceScorer(space, job, objectives) if isinstance(job, Job) else PortfolioScorer(space, job, objectives)
 
 
-def choose(space: Space, job: Job | Portfolio, objectives: int, trials: int) -> str:
-    """The sampler behind `auto`: ours where there is a scorer, with slopes where all is a number without steps.
-
-    For a portfolio TPE for one objective or a short study, else NSGA-II, whose cost grows more slowly.
-    """
-    if isinstance(job, Job):
-        smooth = all(isinstance(field, Range) and not field.step for field in space.free.values())
-        return "gradient" if smooth and objectives == 1 else "screening"
-    return "tpe" if objectives == 1 or trials < 256 else "nsga2"
+def choose(space: Space, objectives: int) -> str:
+    """The sampler behind `auto`: one of ours, with slopes where all is a number without steps."""
+    smooth = all(isinstance(field, Range) and not field.step for field in space.free.values())
+    return "gradient" if smooth and objectives == 1 else "screening"
 
 
 def batch_size(name: str) -> int:
@@ -131,20 +138,26 @@ def check_name(name: str) -> None:
         raise CatalogueError([Problem("unknown sampler", value=repr(name), allowed=listed(valid), nearest=close)])
 
 
-def make_sampler(name: str, seed: int, objectives: int, scorer: SpaceScorer | None = None) -> BaseSampler:
-    """A sampler by name; CatalogueError with the valid ones, or when it cannot do what is asked.
-
-    name: a key of SAMPLERS or OWN; seed; objectives: how many [1]; scorer: for our own samplers.
-    """
+def check_sampler(name: str, objectives: int) -> None:
+    """CatalogueError unless a sampler has this name, takes so many objectives, and has what it needs installed."""
     check_name(name)
-    if name in OWN:
-        if scorer is None:
-            way_out = "use tpe, nsga2 or auto"
-            raise CatalogueError([Problem(f"{name} takes a single job", value="a portfolio", way_out=way_out)])
-        return OWN[name](scorer, seed)
     if name == "cmaes" and objectives > 1:
         way_out = "use nsga2 or tpe, or one objective"
         raise CatalogueError([Problem("cmaes takes one objective", value=f"{objectives} objectives", way_out=way_out)])
+    if name == "gp" and importlib.util.find_spec("torch") is None:
+        way_out = "install it with: pip install 'altarch-dse[gp]', or use --sampler tpe"
+        raise CatalogueError([Problem("the sampler gp needs PyTorch", value="gp", way_out=way_out)])
+
+
+def make_sampler(name: str, seed: int, objectives: int, scorer: Scorer | None = None) -> BaseSampler:
+    """A sampler by name; CatalogueError as of `check_sampler`.
+
+    name: a key of SAMPLERS or OWN; seed; objectives: how many [1]; scorer: as from `scorer_of`.
+    """
+    check_sampler(name, objectives)
+    if name in OWN:
+        assert scorer is not None
+        return OWN[name](scorer, seed)
     with calmly():
         return SAMPLERS[name](seed)
 

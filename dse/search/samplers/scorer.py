@@ -6,6 +6,8 @@ whole lattice; a score is never above the exact one but by rounding.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping as TypingMapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +17,8 @@ import numpy as np
 from jaxtyping import Int
 from optuna.distributions import BaseDistribution
 
-from dse.analysis.comparison import Job
-from dse.arrays import Number
+from dse.analysis.comparison import Job, place_of
+from dse.arrays import Number, leaf_names
 from dse.best_mapping import OBJECTIVES, as_type, objective_weights, score, score_designs
 from dse.catalogue.build import build_chips
 from dse.catalogue.conditions import holds
@@ -26,17 +28,17 @@ from dse.evaluate import evaluate, quality_of
 from dse.hardware.chip import Chip
 from dse.search.objective import mapping_objective
 from dse.search.samplers.genes import Columns
-from dse.search.samplers.shortlist import SIZE, Shortlist
+from dse.search.samplers.shortlist import SCOUTS, SIZE, Shortlist
 from dse.search.samplers.target import rivals, target_distribution
 from dse.search.space import TARGET, distributions
 from dse.timing.mapping import Mapping
 
-__all__ = ["SpaceScorer"]
+__all__ = ["SAMPLE", "SpaceScorer"]
 
 BLOCK = 512
 """Designs in one compiled call [1]."""
 SAMPLE = 2_000_000
-"""Points that are evaluated to begin the shortlist: random designs with the whole lattice [1]."""
+"""Points that are evaluated to begin the shortlist where nobody says otherwise [1]."""
 LEAST = 16
 """Designs of which the shortlist begins at least [1]."""
 
@@ -63,11 +65,12 @@ def screen(
 class SpaceScorer:
     """Scores designs of a space on a job: `columns -> (values, excess)`, columns by the free fields of the space.
 
-    objectives: fields of the metrics that are maximised; parameters: what a trial suggests; points: pairs of design and
-    mapping evaluated so far [1].
+    objectives: fields of the metrics that are maximised; sample: points that are evaluated to begin the shortlist,
+    random designs with the whole lattice [1]; parameters: what a trial suggests; points: pairs of design and mapping
+    evaluated so far [1].
     """
 
-    def __init__(self, space: Space, job: Job, objectives: Sequence[str]) -> None:
+    def __init__(self, space: Space, job: Job, objectives: Sequence[str], sample: int = SAMPLE) -> None:
         self.space = space
         self.job = job
         self.objectives = tuple(objectives)
@@ -75,16 +78,14 @@ class SpaceScorer:
         self.parameters: dict[str, BaseDistribution] = distributions(space) | target
         self.shortlist = Shortlist(job.mappings)
         self.weights = objective_weights(mapping_objective(self.objectives))
+        self.sample = sample
         self.points = 0
 
     def __call__(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """Values of the objectives (designs, objectives) and excess over limits (designs,), of complete columns."""
         chips = self.chips(columns)
         count = len(next(iter(columns.values())))
-        slowest = np.asarray(columns.get(TARGET, np.full(count, float(self.job.requests.time_per_output_token))))
-        if not self.shortlist.won:
-            self.begin(chips, slowest)
-        values, excess = self.screened(chips, slowest)
+        values, excess = self.scores(chips, np.asarray(columns.get(TARGET, self.usual_limit(columns))))
         quality = {name: np.asarray(one) for name, one in quality_of(chips.numerics, self.job.transformer).items()}
         of_chips = {
             "qsnr": -10.0 * np.log10(quality["quantisation_noise"]),
@@ -92,6 +93,16 @@ class SpaceScorer:
         }
         by_name = dict(zip(OBJECTIVES, values.T, strict=True)) | of_chips
         return np.column_stack([np.broadcast_to(by_name[name], (count,)) for name in self.objectives]), excess
+
+    def scores(self, chips: Chip, slowest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """OBJECTIVES (designs, 3) and excess (designs,) of chips under limits on the time per output token [s]."""
+        if not self.shortlist.won:
+            self.begin(chips, slowest)
+        return self.screened(chips, slowest)
+
+    def usual_limit(self, columns: Columns) -> np.ndarray:
+        """The limit of the traffic on the time per output token, for each of the designs (designs,) [s]."""
+        return np.full(len(next(iter(columns.values()))), float(self.job.requests.time_per_output_token))
 
     def chips(self, columns: Columns) -> Chip:
         """Chips, leaves (designs,); conditional fields that are not free take their other value."""
@@ -144,7 +155,7 @@ class SpaceScorer:
     def begin(self, chips: Chip, slowest: np.ndarray) -> None:
         """A first shortlist: the mappings that are best for the first designs."""
         job, lattice = self.job, np.size(self.job.mappings.batch)
-        sample = max(LEAST, min(SAMPLE // lattice, len(slowest)))
+        sample = max(LEAST, min(self.sample // lattice, len(slowest)))
         some = jax.tree.map(lambda leaf: np.asarray(leaf)[:sample], chips)
         known = (job.transformer, job.requests, job.mappings, job.assumptions, self.weights)
         scores, places = score_designs(some, *known, slowest[:sample])
@@ -154,3 +165,15 @@ class SpaceScorer:
     def learn(self, places: Int[np.ndarray, " designs"]) -> None:
         """Put mappings that were best for designs on the shortlist, by their places in the lattice."""
         self.shortlist.reward(places)
+
+    def recall(self, mappings: Sequence[TypingMapping[str, float]]) -> None:
+        """Begin the shortlist with what a study found before: the best mappings of its designs, those of the best last.
+
+        For fronts those of most designs count most.
+        """
+        names = leaf_names(Mapping)
+        keys = [tuple(one[name] for name in names) for one in reversed(mappings)]
+        counts = Counter(keys) if len(self.objectives) > 1 else dict.fromkeys(keys, 1)
+        first = sorted(counts, key=lambda key: -counts[key])[: SIZE - SCOUTS]
+        places = [place_of(self.job.mappings, dict(zip(names, key, strict=True))) for key in first]
+        self.shortlist.reward(np.array(places[::-1], np.int64))

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
 from dse.search.samplers.genes import Columns, Genes, SearchSpace, cells_of, columns_of, is_ordered, params_of
@@ -55,6 +55,10 @@ WIDTHS = (0.005, 0.4)
 """Standard deviation of the changes of a child, anywhere between these, of the whole range of a parameter [1]."""
 
 
+LEAST_CANDIDATES = 32
+"""Least designs in a batch, so that every family has children [1]."""
+
+
 @dataclass
 class Family:
     """Designs that are bred together: the best so far, the best first; stalled: batches without a gain [1]."""
@@ -66,10 +70,11 @@ class Family:
 class ScreeningSampler(BaseSampler):
     """Proposes the best of a batch that is neither told nor running, or the one that adds most to the front.
 
-    space: every parameter that a trial may suggest; scorer: as in `Scorer`; candidates: designs in a batch, a power of
-    two; seed: the same seed, scorer and trials give the same proposals; active: which conditional parameters are free,
-    None when all are; points: evaluations that the scorer has made so far, for the attributes of the trials; reference:
-    values that designs must beat in every objective to count, None for somewhat worse than anything seen.
+    space: every parameter that a trial may suggest; scorer: as in `Scorer`; candidates: designs in a batch, a power
+    of two, ValueError else; seed: the same seed, scorer and trials give the same proposals; active: which conditional
+    parameters are free, None when all are; points: evaluations that the scorer has made so far, for the attributes of
+    the trials; reference: values that designs must beat in every objective to count, None for somewhat worse than
+    anything seen.
     """
 
     name = "screening"
@@ -85,6 +90,8 @@ class ScreeningSampler(BaseSampler):
         points: Callable[[], int] | None = None,
         reference: Sequence[float] | None = None,
     ) -> None:
+        if candidates < LEAST_CANDIDATES or candidates & (candidates - 1):
+            raise ValueError(f"candidates must be a power of two of {LEAST_CANDIDATES} or more, got {candidates}")
         self.reference = reference
         self.space: SearchSpace = dict(space)
         self.scorer = scorer
@@ -92,12 +99,21 @@ class ScreeningSampler(BaseSampler):
         self.active = active
         self.points = points
         self.history: History | None = None
-        self.of = ""
+        self.of = ("", -1)
         self.families: list[Family] = []
         self.asked = 0
         self.scored = 0
         self.lock = RLock()
         self.seed(seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock: samplers are pickled to go on with a study later."""
+        return {name: value for name, value in self.__dict__.items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As pickled, with a lock of its own."""
+        vars(self).update(state)
+        self.lock = RLock()
 
     def seed(self, seed: int | None) -> None:
         """Begin the random numbers anew."""
@@ -128,11 +144,12 @@ class ScreeningSampler(BaseSampler):
         if not search_space or "fixed_params" in trial.system_attrs:
             return {}
         with self.lock:
-            trials = study.get_trials(deepcopy=False)
+            # Of all brackets, where a pruner shows samplers those of one: trials are found by their numbers.
+            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
             history = self.up_to_date(study, trials)
             before = self.spent()
             batch, origins = self.scored_batch(history)
-            fresh = history.fresh(batch.genes, history.running(trials))
+            fresh = history.fresh(batch.genes, history.running(trials, trial.number))
             if not len(fresh):
                 return {}
             place = self.choice(batch, self.wanted(fresh, origins), history)
@@ -158,11 +175,26 @@ class ScreeningSampler(BaseSampler):
 
     def up_to_date(self, study: Study, trials: Sequence[FrozenTrial]) -> History:
         """What the study has told so far; a sampler that is given to another study begins anew."""
-        if self.history is None or self.of != study.study_name:
+        if self.history is None or self.of != (study.study_name, study._study_id):
             signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-            self.history, self.families, self.of = History(self.space, signs, self.active), [], study.study_name
+            self.history = History(self.space, signs, self.active)
+            self.of = (study.study_name, study._study_id)
+            self.history.update(trials)
+            self.families = self.recalled(trials, self.history)
+            return self.history
         self.history.update(trials)
         return self.history
+
+    def recalled(self, trials: Sequence[FrozenTrial], history: History) -> list[Family]:
+        """The families of a study that is gone on with: the best that was told of each; all empty at the beginning."""
+        families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
+        told = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        for number, family in enumerate(families):
+            own = [trial for trial in told if trial.user_attrs.get(ATTRIBUTE, {}).get("family") == number]
+            if own:
+                designs = history.scored(own)
+                family.parents = designs.take(self.next_parents(designs))
+        return families
 
     def scored_batch(self, history: History) -> tuple[Scored, list[Origin]]:
         """A batch with its values, in one call of the scorer, and where each design is from; families get new parents.
@@ -184,8 +216,6 @@ class ScreeningSampler(BaseSampler):
 
     def batch(self, history: History) -> dict[Origin, Genes]:
         """Stage and family -> designs to be scored."""
-        if not self.families:
-            self.families = [Family() for _ in range(ISLANDS if len(history.signs) == 1 else 1)]
         each = self.candidates // len(self.families)
         groups: dict[Origin, Genes] = {}
         for number, family in enumerate(self.families):

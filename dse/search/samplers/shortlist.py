@@ -14,7 +14,7 @@ from jaxtyping import Int
 from dse.arrays import leaf_names
 from dse.timing.mapping import Mapping
 
-__all__ = ["SIZE", "Shortlist"]
+__all__ = ["SCOUTS", "SIZE", "Shortlist"]
 
 SIZE = 64
 """Mappings that are tried at a time, scouts among them [1]."""

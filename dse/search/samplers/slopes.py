@@ -7,6 +7,7 @@ differentiation of the evaluator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dse.analysis.portfolio import Portfolio, scored
 from dse.arrays import Number
 from dse.best_mapping import OBJECTIVES, QUICK_TO_COMPILE, as_type
 from dse.catalogue.build import build_chips
@@ -22,15 +24,16 @@ from dse.catalogue.space import activate
 from dse.evaluate import evaluate
 from dse.hardware.chip import Chip
 from dse.search.samplers.gradient import Model, Params, Slopes
+from dse.search.samplers.portfolio_scorer import PortfolioScorer
 from dse.search.samplers.scorer import SpaceScorer
 from dse.search.space import TARGET
 
-__all__ = ["relax_space"]
+__all__ = ["relax_portfolio", "relax_space"]
 
 STEP = 1e-4
 """Step of the differences, over the value [1]."""
 SLOTS = 24
-"""Directions that are differentiated at once; fewer are padded, so that nothing compiles anew."""
+"""Directions that are differentiated at once, or a multiple of it; fewer are padded, so that little compiles anew."""
 
 
 VALUES: tuple[str, ...] = (*OBJECTIVES, "qsnr", "accuracy_kept")
@@ -40,7 +43,7 @@ VALUES: tuple[str, ...] = (*OBJECTIVES, "qsnr", "accuracy_kept")
 def derivatives(
     chip: Chip, tangents: Chip, transformer: Any, traffic: Any, mapping: Any, assumptions: Any
 ) -> tuple[Number, Number]:
-    """Objectives, limits and the time per output token of a chip (outputs,), and their slopes (SLOTS, outputs)."""
+    """Objectives, limits and the time per output token of a chip (outputs,), and their slopes (slots, outputs)."""
 
     def outputs(moved: Chip) -> Number:
         metrics = evaluate(moved, transformer, traffic, mapping, assumptions)
@@ -80,9 +83,43 @@ def relax_space(scorer: SpaceScorer, start: Params, moving: tuple[str, ...]) -> 
     return model
 
 
+def relax_portfolio(scorer: PortfolioScorer, start: Params, moving: tuple[str, ...]) -> Model:
+    """The model around a design on a portfolio: each pair at the mapping of its shortlist that is best for it."""
+    models = [relax_space(pair, start, moving) for pair in scorer.pairs]
+
+    def model(params: Params) -> Slopes:
+        return together([one(params) for one in models], scorer.portfolio, scorer.objectives)
+
+    return model
+
+
+def together(pairs: Sequence[Slopes], portfolio: Portfolio, objectives: Sequence[str]) -> Slopes:
+    """Slopes of the scores of a portfolio from those of tokens per dollar at its pairs.
+
+    Of the mean in logarithms; of the others those of the pair that decides.
+    """
+    values = np.array([one.values[0] for one in pairs])
+    scores = {name: found[0] for name, found in scored(values[None], portfolio).items()}
+    worst, regretted = int(values.argmin()), int((values / portfolio.best).argmin())
+    by_pair = {
+        "mean_tokens_per_dollar": scores["mean_tokens_per_dollar"] * portfolio.shares / values,
+        "worst_tokens_per_dollar": np.eye(len(pairs))[worst],
+        "share_of_best": np.eye(len(pairs))[regretted] / portfolio.best[regretted],
+    }
+    weights = np.array([by_pair[name] for name in objectives])
+    names = pairs[0].of_values
+    return Slopes(
+        np.array([scores[name] for name in objectives]),
+        np.concatenate([one.excess for one in pairs]),
+        {name: weights @ np.array([one.of_values[name][0] for one in pairs]) for name in names},
+        {name: np.concatenate([one.of_excess[name] for one in pairs]) for name in names},
+    )
+
+
 def chip_and_tangents(scorer: SpaceScorer, params: Params, numbers: list[str]) -> tuple[Chip, Chip]:
-    """A design as a chip, scalar leaves, and the slopes of its leaves by each of its numbers, leaves (SLOTS,)."""
+    """A design as a chip, scalar leaves, and the slopes of its leaves by each of its numbers, leaves (slots,)."""
     count = len(numbers)
+    slots = SLOTS * max(-(-count // SLOTS), 1)
     steps = np.array([STEP * abs(params[name]) or STEP for name in numbers])
     columns: dict[str, Column] = {}
     for path in scorer.space.free:
@@ -97,6 +134,6 @@ def chip_and_tangents(scorer: SpaceScorer, params: Params, numbers: list[str]) -
 
     def slope(leaf: np.ndarray) -> np.ndarray:
         rises = (leaf[1 : 1 + count] - leaf[1 + count :]) / (2.0 * steps)
-        return np.concatenate([rises, np.zeros(SLOTS - count)])
+        return np.concatenate([rises, np.zeros(slots - count)])
 
     return jax.tree.map(lambda leaf: leaf[0], built), jax.tree.map(slope, built)

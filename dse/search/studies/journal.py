@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,31 @@ def whole_size(file: Path) -> int:
         return lines.read().rfind(b"\n") + 1
 
 
+def first_damaged(file: Path) -> int:
+    """Number of the first line that is no JSON, from 1 [1]."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return next((number for number, line in enumerate(lines, 1) if not is_json(line)), 0)
+
+
+def is_json(line: str) -> bool:
+    """Whether a line is JSON."""
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def forget_lost_lock(file: Path) -> None:
+    """Remove the lock of a journal that has moved since: it points at nothing, and Optuna would wait for it for ever.
+
+    A live process holds a lock for milliseconds; one of another program may point nowhere, and is left its time.
+    """
+    lock = file.with_name(file.name + ".lock")
+    if lock.is_symlink() and not lock.exists() and time.time() - lock.lstat().st_mtime > STALE_LOCK:
+        lock.unlink(missing_ok=True)
+
+
 class WholeLines(JournalFileBackend):
     """Optuna's journal file, to which nothing is appended but whole lines after whole lines."""
 
@@ -48,7 +74,8 @@ class WholeLines(JournalFileBackend):
         try:
             yield from super().read_logs(log_number_from)
         except json.JSONDecodeError as error:
-            rule, way_out = "a line of the journal file is damaged", "take the line out, or the study from an export"
+            rule = f"line {first_damaged(self._file)} of the journal file is damaged"
+            way_out = "take the line out, or the study from an export"
             raise CatalogueError(
                 [Problem(rule, str(self._file), value=repr(error.doc[:40]), way_out=way_out)]
             ) from error
@@ -85,4 +112,5 @@ def journal_storage(path: str) -> optuna.storages.JournalStorage:
     """
     file = Path(path).resolve()
     file.parent.mkdir(parents=True, exist_ok=True)
+    forget_lost_lock(file)
     return optuna.storages.JournalStorage(WholeLines(file))

@@ -18,7 +18,7 @@ __all__ = ["own_design"]
 def own_design(catalogue: Catalogue, space: Space, job: Job, trials: int, seed: int) -> dict[str, Value]:
     """Flat description of the best design of a space for the job; CatalogueError when no trial is feasible."""
     own = replace(space, fixed={**space.fixed, "price.margin": OWN_MARGIN})
-    plan = plan_of(own, job, [job.objective], "auto", seed, trials)
+    plan = plan_of(own, job, [job.objective], "auto", seed)
     study = create(open_storage("memory:"), plan, None)
     run(study, own, job, catalogue.library, trials, starts=start_points(own, catalogue))
     return design_of(own, best_trial(study))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import jax
+import numpy as np
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
@@ -19,7 +20,8 @@ from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.space import Space
 from dse.search.objective import objectives_of
 from dse.search.portfolio import portfolio_metric
-from dse.search.samplers.named import calmly, choose, make_sampler, scorer_of
+from dse.search.samplers.named import calmly, check_sampler, choose
+from dse.search.space import chips_of_samples, distributions, suggest
 from dse.search.studies.described import objective_names
 from dse.search.studies.storage import find_study, study_names
 
@@ -31,7 +33,8 @@ class Plan:
     """What a study is: the space and the job by name, the objectives, the sampler and its seed.
 
     digest: of the space file, so that a study goes on only in the space that it was begun in; portfolio: of jobs in
-    place of the one of model and traffic, '' for none; least_qsnr [dB], greatest_loss [1]: asked of formats, None: not.
+    place of the one of model and traffic, '' for none; least_qsnr [dB], greatest_loss [1]: asked of formats, None: not;
+    figures: digest of what the catalogue makes of some designs, '' in a study that is older than this.
     """
 
     space: str
@@ -48,6 +51,7 @@ class Plan:
     portfolio: str = ""
     least_qsnr: float | None = None
     greatest_loss: float | None = None
+    figures: str = ""
 
     @property
     def quality(self) -> Quality:
@@ -55,8 +59,11 @@ class Plan:
         return Quality(self.least_qsnr, self.greatest_loss)
 
 
-LATER = ("portfolio", "least_qsnr", "greatest_loss")
+LATER = ("portfolio", "least_qsnr", "greatest_loss", "figures")
 """Fields that the plan of an older study lacks."""
+
+PROBES = 16
+"""Designs whose chips stand for the whole catalogue [1]."""
 
 
 def digest(space: Space, job: Job | Portfolio) -> str:
@@ -71,27 +78,35 @@ def digest(space: Space, job: Job | Portfolio) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int, trials: int) -> Plan:
+def figures_of(space: Space, job: Job) -> str:
+    """Fingerprint of what the catalogue makes of some designs, and of the mappings that are tried.
+
+    To nine digits, so that machines that round differently agree.
+    """
+    found = distributions(space)
+    probes = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    chips = chips_of_samples(space, [suggest(probes.ask(), space, found) for _ in range(PROBES)], job.library)
+    numbers = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves((chips, job.mappings))]).astype(np.float64)
+    return hashlib.sha256(" ".join(f"{number:.9g}" for number in numbers).encode()).hexdigest()[:16]
+
+
+def plan_of(space: Space, job: Job, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study; CatalogueError for unknown objectives or samplers, and for formats never measured."""
-    return planned(space, job, objectives_of(objectives), sampler, seed, trials)
+    return planned(space, job, objectives_of(objectives), sampler, seed)
 
 
-def portfolio_plan(
-    space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int, trials: int
-) -> Plan:
+def portfolio_plan(space: Space, portfolio: Portfolio, objectives: Sequence[str], sampler: str, seed: int) -> Plan:
     """The plan of a new study of a portfolio; CatalogueError as for a job, and where there is nothing to regret."""
     fields = tuple(portfolio_metric(name) for name in objectives)
     if PORTFOLIO_OBJECTIVES["minimax-regret"] in fields:
         check_rivals(portfolio)
-    return planned(space, portfolio, fields, sampler, seed, trials)
+    return planned(space, portfolio, fields, sampler, seed)
 
 
-def planned(
-    space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int, trials: int
-) -> Plan:
-    """The plan for objectives that are checked; CatalogueError for an unknown sampler."""
-    name = choose(space, asked, len(fields), trials) if sampler == "auto" else sampler
-    make_sampler(name, seed, len(fields), scorer_of(name, space, asked, fields))
+def planned(space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampler: str, seed: int) -> Plan:
+    """The plan for objectives that are checked; CatalogueError for a sampler that cannot do it."""
+    name = choose(space, len(fields)) if sampler == "auto" else sampler
+    check_sampler(name, len(fields))
     one = isinstance(asked, Job)
     job = asked if one else asked.pairs[0].job
     jobs = [asked] if one else [pair.job for pair in asked.pairs]
@@ -112,6 +127,7 @@ def planned(
         portfolio="" if one else asked.name,
         least_qsnr=job.quality.least_qsnr,
         greatest_loss=job.quality.greatest_loss,
+        figures=figures_of(space, job),
     )
 
 
@@ -128,7 +144,7 @@ def new_study(storage: BaseStorage, name: str, directions: Sequence[StudyDirecti
     try:
         return optuna.create_study(study_name=name, storage=storage, sampler=sampler, directions=list(directions))
     except DuplicatedStudyError as error:
-        way_out = f"go on with it: dse study resume {name}; or give another --study"
+        way_out = f"go on with it in the same storage: dse study resume {name}; or give another --study"
         raise CatalogueError([Problem("a study of this name exists", value=repr(name), way_out=way_out)]) from error
 
 
@@ -167,5 +183,10 @@ def check_unchanged(plan: Plan, space: Space, job: Job | Portfolio) -> None:
     """CatalogueError where the space or the job is another one than the study was begun with."""
     if plan.digest != digest(space, job):
         rule = "the space, its model, traffic or assumptions have changed since the study began"
+        way_out = "restore the files, or start a new study"
+        raise CatalogueError([Problem(rule, value=space.name, way_out=way_out)])
+    one = job if isinstance(job, Job) else job.pairs[0].job
+    if plan.figures and plan.figures != figures_of(space, one):
+        rule = "figures of the catalogue (processes, memories, formats, mappings) have changed since the study began"
         way_out = "restore the files, or start a new study"
         raise CatalogueError([Problem(rule, value=space.name, way_out=way_out)])

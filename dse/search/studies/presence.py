@@ -40,7 +40,6 @@ class Presence:
     def __init__(self, study: optuna.Study, every: int = EVERY) -> None:
         self.study, self.every, self.name = study, every, fresh_identity()
         self.held: frozenset[int] = frozenset()
-        self.told = 0
         self.watch = Watch(grace=float(GRACE * every))
         self._alone = isinstance(study._storage, InMemoryStorage)
         self._left = threading.Event()
@@ -70,7 +69,7 @@ class Presence:
     def beat(self, ended: bool = False) -> None:
         """One sign of life, of this process and of every trial that it holds."""
         self._number += 1
-        record = {"beat": self._number, "time": time.time(), "every": self.every, "told": self.told, "ended": ended}
+        record = {"beat": self._number, "time": time.time(), "every": self.every, "ended": ended}
         record |= {"place": place(), "process": os.getpid()}
         self.study.set_user_attr(beat_key(self.name), record)
         self.beat_for(self.held)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.search.studies.patience import patiently
 from dse.search.studies.recovery import WORKER, fail
@@ -126,14 +126,7 @@ class Shared:
 
     def claim(self, trial: FrozenTrial) -> int:
         """Announce a design that this process is about to evaluate; its id in the durable study."""
-        announced = create_trial(
-            state=TrialState.RUNNING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs=trial.user_attrs,
-            system_attrs=trial.system_attrs,
-        )
-        key = self.add(announced, trial.number)
+        key = self.add(trial_like(trial, Light, trial.user_attrs), trial.number)
         self.announced[key] = Stored(*map(frozenset, (trial.params, trial.user_attrs, trial.system_attrs)))
         return key
 

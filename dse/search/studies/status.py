@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.search.studies.plan import plan_in
-from dse.search.studies.recovery import GRACE, beats_of, gone
+from dse.search.studies.recovery import GRACE, WORKER, beats_of, gone
 from dse.search.studies.study import progress_of, told_trials
 
 __all__ = ["status"]
@@ -30,13 +31,14 @@ def rate(times: list[float]) -> float | None:
     return (len(recent) - 1) / span if span > 0.0 else None
 
 
-def worker_rows(study: optuna.Study, now: float) -> list[dict[str, Any]]:
+def worker_rows(study: optuna.Study, told: list[FrozenTrial], now: float) -> list[dict[str, Any]]:
     """Every process that has worked on a study: alive, ended, or dead since it beats no more."""
+    signed = Counter(str(trial.user_attrs.get(WORKER, "")).rpartition("/")[0] for trial in told)
     rows = []
     for name, beat in sorted(beats_of(study).items(), key=lambda item: item[1]["time"]):
         silent = now - beat["time"] > GRACE * beat["every"]
         state = "ended" if beat["ended"] else "dead" if silent or gone(beat) else "alive"
-        rows.append({"name": name, "state": state, "told": beat["told"], "last_seen_seconds": now - beat["time"]})
+        rows.append({"name": name, "state": state, "told": signed[name], "last_seen_seconds": now - beat["time"]})
     return rows
 
 
@@ -44,8 +46,9 @@ def status(study: optuna.Study) -> dict[str, Any]:
     """Where a study stands now; CatalogueError for a study of another program."""
     plan, now, progress = plan_in(study), time.time(), progress_of(study)
     trials = study.get_trials(deepcopy=False)
-    times = [told_at(trial) for trial in told_trials(study)]
-    workers = worker_rows(study, now)
+    told = told_trials(study)
+    times = [told_at(trial) for trial in told]
+    workers = worker_rows(study, told, now)
     return {
         "study": study.study_name,
         "space": plan.space,

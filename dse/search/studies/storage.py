@@ -13,9 +13,8 @@ from dse.search.studies.journal import journal_storage
 from dse.search.studies.patience import reason, shown
 from dse.search.studies.recovery import GRACE, put_back
 
-__all__ = ["DEFAULT_STORAGE", "existing_storage", "find_study", "open_storage", "study_names"]
+__all__ = ["existing_storage", "find_study", "open_storage", "study_names"]
 
-DEFAULT_STORAGE = "journal:results/studies.journal"
 ANSWER = 10.0
 """How long a gRPC proxy may take to answer at first [s]."""
 
@@ -23,8 +22,10 @@ SCHEMES = ("journal:PATH", "sqlite:///PATH", "postgresql://...", "mysql://...", 
 
 
 def grpc(address: str) -> BaseStorage:
-    """A storage behind Optuna's gRPC proxy, which must be there."""
+    """A storage behind Optuna's gRPC proxy, which must be there; ValueError for a port that is no number."""
     host, _, port = address.removeprefix("//").rstrip("/").partition(":")
+    if not (port or "0").isdecimal():
+        raise ValueError(f"the port {port!r} is no number")
     proxy = optuna.storages.GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
     proxy.wait_server_ready(timeout=ANSWER)
     return proxy
@@ -85,6 +86,10 @@ def way_in(error: Exception, url: str) -> str:
     if isinstance(error, ImportError):
         package = {"grpc": "'altarch-dse[grpc]'", "mysql": "pymysql"}.get(scheme, "'altarch-dse[postgresql]'")
         return f"install what it needs: pip install {package}"
+    if isinstance(error, ValueError) and scheme == "grpc":
+        return "write it as grpc://HOST:PORT"
+    if isinstance(error, AssertionError):
+        return "it holds what no version of Optuna wrote: restore it, or the study from an export"
     if "schema" in str(error):
         return f"save the file, then: optuna storage upgrade --storage {shown(url)}"
     if scheme in ("grpc", "mysql") or scheme.startswith("postgresql"):

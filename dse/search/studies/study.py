@@ -18,7 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.analysis.comparison import Job
-from dse.analysis.portfolio import Portfolio
+from dse.analysis.portfolio import Portfolio, at_every_pair
 from dse.best_mapping import best_mapping
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.catalogue.fields import Value
@@ -27,7 +27,8 @@ from dse.catalogue.space import Space
 from dse.hardware.chip import Chip
 from dse.search.objective import Outcome, limits_of, mapping_objective, objective_values, trial_record
 from dse.search.portfolio import portfolio_outcomes
-from dse.search.samplers.named import batch_size, calmly, make_sampler, scorer_of
+from dse.search.samplers.named import Scorer, batch_size, calmly, make_sampler, scorer_of
+from dse.search.samplers.portfolio_scorer import PortfolioScorer
 from dse.search.samplers.scorer import SpaceScorer
 from dse.search.samplers.target import loosest_target, rivals, target_distribution
 from dse.search.space import TARGET, chips_of_samples, distributions, flat_design, suggest
@@ -107,9 +108,7 @@ def told_trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def working_copy(
-    told: Sequence[FrozenTrial], plan: Plan, salt: int = 0, scorer: SpaceScorer | None = None
-) -> optuna.Study:
+def working_copy(told: Sequence[FrozenTrial], plan: Plan, salt: int = 0, scorer: Scorer | None = None) -> optuna.Study:
     """Told trials as a study in memory, with the sampler; every stretch and every salt has a seed of its own."""
     working = optuna.create_study(
         sampler=make_sampler(plan.sampler, (plan.seed + len(told) + salt) % SEEDS, len(plan.objectives), scorer),
@@ -117,6 +116,13 @@ def working_copy(
     )
     working.add_trials([lean(trial) for trial in told])
     return working
+
+
+def mappings_of(told: Sequence[FrozenTrial]) -> list[Mapping[str, float]]:
+    """The mappings that were best for the feasible designs, those of the best designs last."""
+    results = [(trial.values[0], trial.user_attrs.get("result", {})) for trial in told]
+    able = [(value, result["mapping"]) for value, result in results if result.get("feasible")]
+    return [mapping for _, mapping in sorted(able, key=lambda one: one[0])]
 
 
 def enqueue(durable: optuna.Study, starts: Sequence[StartPoint], plan: Plan, job: Job | Portfolio) -> None:
@@ -138,15 +144,19 @@ def target_of(trial: Trial, plan: Plan, job: Job) -> float:
 
 
 def evaluation(
-    space: Space, plan: Plan, job: Job | Portfolio, library: Library, scorer: SpaceScorer | None = None
+    space: Space, plan: Plan, job: Job | Portfolio, library: Library, scorer: Scorer | None = None
 ) -> Evaluate:
     """What designs of a space come to, all of them in one call a job; the scorer learns which mappings were best."""
 
     def outcomes(trials: Sequence[Trial], designs: Sequence[Mapping[str, Value]]) -> list[Outcome]:
+        chips = chips_of_samples(space, designs, library)
         if isinstance(job, Portfolio):
-            return portfolio_outcomes(chips_of_samples(space, designs, library), job, plan.objectives)
+            members = at_every_pair(chips, job)
+            if isinstance(scorer, PortfolioScorer):
+                scorer.learn(members)
+            return portfolio_outcomes(members, job, plan.objectives)
         slowest = np.array([target_of(trial, plan, job) for trial in trials])
-        return job_outcomes(chips_of_samples(space, designs, library), slowest, plan, job, scorer)
+        return job_outcomes(chips, slowest, plan, job, scorer if isinstance(scorer, SpaceScorer) else None)
 
     return outcomes
 
@@ -274,6 +284,8 @@ def run(
     work = work._replace(evaluate=work.evaluate or evaluation(space, plan, job, library, scorer))
     with Presence(durable, work.every) as presence:
         told = told_trials(durable)
+        if scorer is not None:
+            scorer.recall(mappings_of(told))
         salt = int(hashlib.sha256(presence.name.encode()).hexdigest(), 16) if work.announce else 0
         shared = Shared(durable, working_copy(told, plan, salt, scorer), presence.name, told)
         state = advanced(Progress(0, 0, 0.0, -1), told)
@@ -288,7 +300,6 @@ def run(
                 with calmly():
                     finished = run_batch(shared, presence, space, size, news.waiting, work)
                 state = told_by_us(state, finished)
-                presence.told = state.told
                 report(state)
         except BaseException:
             shared.give_back()

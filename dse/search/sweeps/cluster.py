@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from dse.catalogue.errors import CatalogueError, Problem
 from dse.search.sweeps.asked import Asked, sweep_of
 from dse.search.sweeps.cover import cover_of
-from dse.search.sweeps.points import Points
-from dse.search.sweeps.run import Plan, State, added, already, timed
+from dse.search.sweeps.points import NONE, Points
+from dse.search.sweeps.run import Plan, State, added, already, boxes_of, timed
 from dse.search.sweeps.store import Kept, SweepStore, identity_of
 from dse.search.sweeps.sweep import chunk_of
 from dse.search.sweeps.swept import Sweep
@@ -27,13 +27,18 @@ from dse.search.sweeps.swept import Sweep
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["cluster", "run_on_cluster"]
+__all__ = ["cluster", "made_ready", "on_each", "run_on_cluster"]
+
+T = TypeVar("T")
 
 CHUNKS = 16
 """Chunks for each worker [1]."""
 
 LARGEST = 512
 """Boxes of a chunk, at most [1]."""
+
+FEW, MANY = 512, 16384
+"""Designs of a chunk, about, at least and at most, where every point is evaluated [1]."""
 
 RETRIES = 3
 """Workers that may be lost over one chunk before the sweep gives up [1]."""
@@ -83,6 +88,18 @@ def work(asked: Asked, digest: str, first: np.ndarray, last: np.ndarray, found: 
     return timed(lambda: chunk_of(sweep, first, last, found), places)
 
 
+def on_each(client: Client, what: Callable[..., T], *arguments: Any) -> list[T]:
+    """What a function returns on each worker."""
+    found: Any = client.run(what, *arguments)
+    return list(found.values())
+
+
+def made_ready(client: Client, asked: Asked, sweep: Sweep) -> None:
+    """Every worker makes the sweep and works on one design, so that its programs are compiled."""
+    one = np.zeros((1, len(sweep.shape)), np.int64)
+    on_each(client, work, asked, identity_of(sweep)["digest"], one, one, NONE, np.zeros(0, np.int64))
+
+
 def run_on_cluster(
     asked: Asked, sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State], None], client: Client
 ) -> State:
@@ -95,7 +112,8 @@ def run_on_cluster(
     left = np.arange(plan.shard, cover.count, plan.of)
     left = left[~done[left]]
     workers = max(len(client.scheduler_info()["workers"]), 1)
-    size = min(max(len(left) // (CHUNKS * workers), 1), LARGEST)
+    least, most = (1, LARGEST) if sweep.prune else (boxes_of(cover, designs) for designs in (FEW, MANY))
+    size = min(max(len(left) // (CHUNKS * workers), least), most)
     chunks = [left[start : start + size] for start in range(0, len(left), size)]
 
     def sent(places: np.ndarray) -> Any:
@@ -107,7 +125,7 @@ def run_on_cluster(
     for future in running:
         kept: Kept = future.result()
         designs = int(cover.sizes[kept.places].sum())
-        store.write(f"part-{plan.shard:05}-of-{plan.of:05}-{kept.places[0]:010}-{len(kept.places):010}", kept)
+        store.write(cover.chunk(plan.shard, plan.of, kept.places), kept)
         state = added(state, kept, designs, designs, time.perf_counter() - begun)
         told(state)
         places = next(coming, None)

@@ -16,15 +16,23 @@ REGIONS = 4096
 
 @dataclass(frozen=True)
 class Cover:
-    """Boxes by their places in the order of a sweep: first and last rows on every axis, (places, axes)."""
+    """Boxes by their places in the order of a sweep: first and last rows on every axis, (places, axes).
+
+    kind: of parts, boxes of the whole grid or single designs, whose places say nothing of those of the other kind.
+    """
 
     first: np.ndarray
     last: np.ndarray
+    kind: str = "part"
 
     @property
     def count(self) -> int:
         """Boxes [1]."""
         return len(self.first)
+
+    def chunk(self, shard: int, of: int, places: np.ndarray) -> str:
+        """The name of the chunk of some places, in a row of a shard."""
+        return f"{self.kind}-{shard:05}-of-{of:05}-{places[0]:010}-{len(places):010}"
 
     @property
     def sizes(self) -> np.ndarray:
@@ -47,7 +55,7 @@ def cover_of(sweep: Sweep, designs: int, regions: int = REGIONS) -> Cover:
     """The whole grid in regions, or single designs spread over it when fewer are asked for."""
     if designs < sweep.grid.designs:
         digits = sweep.digits_of(sweep.numbers(0, designs))
-        return Cover(digits, digits)
+        return Cover(digits, digits, "design")
     first, last = np.zeros((1, len(sweep.shape)), np.int64), np.array(sweep.shape)[None] - 1
     for axis in sweep.order:
         if len(first) >= regions:

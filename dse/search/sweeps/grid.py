@@ -24,6 +24,9 @@ MOST_DESIGNS = 10**9
 MOST_COMBINATIONS = 10**6
 """Most combinations of the fields of one condition that are written down [1]."""
 
+MOST_POINTS = 4096
+"""Most points of a field, because the tables of boxes grow with their square [1]."""
+
 USUAL_POINTS = 3
 """Points of a free number whose count the space does not state: both ends and the middle [1]."""
 
@@ -94,8 +97,9 @@ def grid_sizes(space: Space, wanted: Sequence[str] = ()) -> dict[str, int]:
         if path not in space.free:
             close = nearest(path, space.free)
             faults.append(Problem("is no free field", "", "--grid", repr(path), listed(space.free, near=path), close))
-        elif not count.isdecimal() or int(count) < 1:
-            faults.append(Problem("must be FIELD=COUNT with a count of 1 or more", "", "--grid", repr(text)))
+        elif not count.isdecimal() or not 1 <= int(count) <= MOST_POINTS:
+            rule = f"must be FIELD=COUNT with a count of 1 to {MOST_POINTS}"
+            faults.append(Problem(rule, "", "--grid", repr(text)))
         else:
             sizes[path] = int(count)
     if faults:

@@ -15,7 +15,7 @@ from dse.catalogue.fields import Value
 from dse.evaluate import Metrics
 from dse.search.sweeps.bounds import TOLERANCE
 from dse.search.sweeps.points import Points, answers, best_of_designs
-from dse.search.sweeps.run import Plan, State
+from dse.search.sweeps.run import Plan, State, sample_name
 from dse.search.sweeps.store import SweepStore
 from dse.search.sweeps.sweep import sample_size
 from dse.search.sweeps.swept import Sweep
@@ -231,7 +231,7 @@ def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) ->
 
 def sample_rows(sweep: Sweep, plan: Plan, store: SweepStore) -> list[dict[str, Any]]:
     """The designs of the sample, spread over the grid, each with its best point for a dollar where it has one."""
-    kept = store.read("sample")
+    kept = store.read(sample_name(plan))
     if kept is None:
         return []
     numbers = sweep.numbers(0, sample_size(plan.designs))

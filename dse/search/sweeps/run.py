@@ -21,13 +21,18 @@ __all__ = [
     "State",
     "added",
     "already",
+    "boxes_of",
     "run_sweep",
+    "sample_name",
     "timed",
 ]
 
 
 FIRST_CHUNK = 64
 """Boxes of the first chunk [1]."""
+
+FIRST_DESIGNS = 4096
+"""Designs of the first chunk, about, where every point is evaluated [1]."""
 
 QUICK, SLOW = 10.0, 40.0
 """Seconds of a chunk below which the next is twice as large, and above which it is half as large [s]."""
@@ -67,11 +72,11 @@ def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State
     state, done = already(sweep, plan, store, cover)
     told(state)
     left = np.arange(plan.shard, cover.count, plan.of)
-    left, size = left[~done[left]], FIRST_CHUNK
+    left, size = left[~done[left]], FIRST_CHUNK if sweep.prune else boxes_of(cover, FIRST_DESIGNS)
     while len(left):
         places, left = left[:size], left[size:]
         kept = timed(partial(chunk_of, sweep, cover.first[places], cover.last[places], state.points), places)
-        store.write(f"part-{plan.shard:05}-of-{plan.of:05}-{places[0]:010}-{len(places):010}", kept)
+        store.write(cover.chunk(plan.shard, plan.of, places), kept)
         size = size * 2 if kept.seconds < QUICK else max(size // 2, 1) if kept.seconds > SLOW else size
         designs = int(cover.sizes[places].sum())
         state = added(state, kept, designs, designs, time.perf_counter() - begun)
@@ -79,23 +84,33 @@ def run_sweep(sweep: Sweep, plan: Plan, store: SweepStore, told: Callable[[State
     return state
 
 
+def boxes_of(cover: Cover, designs: int) -> int:
+    """Boxes of a cover that hold about so many designs, at least one [1]."""
+    return max(round(designs / float(cover.sizes.mean())), 1)
+
+
 def already(sweep: Sweep, plan: Plan, store: SweepStore, cover: Cover) -> tuple[State, np.ndarray]:
     """What is known before the first chunk - sample, climb, finished chunks - and which boxes of the cover are done.
 
     Sample and climb are kept under names of their own and cover nothing.
     """
-    sample = once(store, "sample", lambda: sample_of(sweep, sample_size(plan.designs)))
+    sample = once(store, sample_name(plan), lambda: sample_of(sweep, sample_size(plan.designs)))
     points = sample.chunk.points
     state = State(Counts(evaluated=sample.chunk.counts.evaluated), merged_points([points]), sample.seconds, 0.0, 0)
     if sweep.prune:
         state = added(state, once(store, "climb", lambda: climbed(sweep, points)), 0, 0, 0.0)
     done = np.zeros(cover.count, bool)
-    for kept in store.finished():
+    for kept in store.finished(cover.kind):
         inside = kept.places[kept.places < cover.count]
         designs = int(cover.sizes[inside[~done[inside]]].sum())
         done[inside] = True
         state = added(state, kept, designs, 0, 0.0)
     return state, done
+
+
+def sample_name(plan: Plan) -> str:
+    """The name of the chunk of the sample, which has fewer designs where fewer are swept."""
+    return f"sample-{sample_size(plan.designs):03}"
 
 
 def once(store: SweepStore, name: str, work: Callable[[], Chunk]) -> Kept:

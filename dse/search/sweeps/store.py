@@ -139,9 +139,9 @@ class SweepStore:
         note = json.dumps({"counts": counts, "seconds": kept.seconds, "places": places, "reach": kept.chunk.reach})
         write_table(self.file(name), table.replace_schema_metadata({"sweep": note}))
 
-    def finished(self) -> list[Kept]:
-        """Every finished chunk of the cover that can be read, in the order of their names."""
-        names = sorted(file.stem for file in (self.folder / "chunks").glob("part-*.parquet"))
+    def finished(self, kind: str) -> list[Kept]:
+        """Every finished chunk of a kind of cover that can be read, in the order of their names."""
+        names = sorted(file.stem for file in (self.folder / "chunks").glob(f"{kind}-*.parquet"))
         return [kept for name in names if (kept := self.read(name)) is not None]
 
     def write_part(self, name: str, rows: list[dict[str, Any]]) -> Path:

@@ -50,6 +50,9 @@ HOPE = 0.5
 CLIMBERS = 64
 """Designs whose neighbours are looked at in a round [1]."""
 
+STEP = 128
+"""Mappings of which blocks of a lattice are multiples [1]."""
+
 T = TypeVar("T")
 
 
@@ -74,8 +77,9 @@ def prepare(
     tables = jax.device_put(tables_of(grid, job.library))
     shapes, form = every_value(tables, shape_of), jax.tree.structure(shape_of(chip))
     lattice, works, needs = [], [], []
-    for start in blocks(count, BLOCK):
-        block = padded(job.mappings, BLOCK, start, np.float32)
+    width = width_of(count)
+    for start in blocks(count, width):
+        block = padded(job.mappings, width, start, np.float32)
         work = work_of(model, traffic, block, serving.draft_tokens)
         lattice.append(block)
         works.append(work)
@@ -101,6 +105,17 @@ def prepare(
         tree=tree_of(every, weights_of(every[0], grid, tables, (traffic, assumptions))),
     )
     return replace(sweep, order=order_of(sweep))
+
+
+def width_of(mappings: int) -> int:
+    """Mappings of a block of a lattice of so many [1]: about BLOCK, with next to nothing behind the end of the last.
+
+    A multiple of few, so that lattices of about one size share a program.
+
+    >>> width_of(11520), width_of(77976), width_of(1), width_of(5000)
+    (3840, 3968, 128, 2560)
+    """
+    return -(-mappings // (-(-mappings // BLOCK) * STEP)) * STEP
 
 
 REFERENCES = 64
@@ -147,7 +162,7 @@ def sample_size(designs: int) -> int:
 
 def sample_of(sweep: Sweep, designs: int) -> Chunk:
     """The first designs of the order under every mapping: their front, their best points, and the best of each."""
-    points = every_point(sweep, sweep.digits_of(sweep.numbers(0, designs)), reduced=False)
+    points = every_point(sweep, sweep.digits_of(sweep.numbers(0, designs)))
     return Chunk(points, Counts(evaluated=designs * sweep.mappings))
 
 

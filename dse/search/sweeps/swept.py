@@ -56,6 +56,11 @@ class Sweep:
         return int(np.size(self.job.mappings.batch))
 
     @property
+    def width(self) -> int:
+        """Mappings of a block of the lattice [1]."""
+        return int(np.size(self.lattice[0].batch))
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Rows of every axis [1]."""
         return self.grid.shape
