@@ -8,13 +8,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from catalogue_files import with_space
+from small_sweeps import FEW_CHIPS, LAWS, SPACES, small_grid, swept, told
 
 from dse.analysis.bench import random_chips
 from dse.analysis.comparison import job_of
@@ -28,44 +28,14 @@ from dse.search.sweeps.boxes import chips_at, tables_of
 from dse.search.sweeps.branch import roofs_of, sheet_over
 from dse.search.sweeps.ceiling import ceiling
 from dse.search.sweeps.cover import cover_of, designs_in
-from dse.search.sweeps.grid import Grid, grid_of, grid_sizes
+from dse.search.sweeps.grid import grid_of, grid_sizes
+from dse.search.sweeps.result import document_of, result_of, sample_rows
 from dse.search.sweeps.roofs import needs_of, roof_of, shape_of
-from dse.search.sweeps.run import Plan, Result, State, document_of, result_of, run_sweep, sample_rows
+from dse.search.sweeps.run import Plan, State, run_sweep
 from dse.search.sweeps.sheet import HIGH, Sheet, sheet_of, sheets_at
 from dse.search.sweeps.store import SweepStore, identity_of
 from dse.search.sweeps.sweep import prepare
 from dse.search.sweeps.swept import Sweep
-
-SPACES = ("cerebras", "gpu", "lemurian", "matx", "sram-vs-hbm")
-LAWS = [name if name in ("gpu", "sram-vs-hbm") else pytest.param(name, marks=pytest.mark.slow) for name in SPACES]
-"""Two spaces in every run, the others, whose programs take long to compile, in the slow one."""
-
-FEW_CHIPS = 16
-"""Chips of a deployment, so that lattices are small."""
-
-
-def small_grid(catalogue: Catalogue, name: str, most: int = 96) -> Grid:
-    """The grid of a space with two points, then one, of field after field, until it is small."""
-    space = load_space(name, catalogue)
-    sizes = {path: min(size, 2) for path, size in grid_sizes(space).items()}
-    for path in sorted(sizes, key=lambda path: ("clock" in path, "units" in path, "capacity" in path, "kind" in path)):
-        if grid_of(space, sizes).designs <= most:
-            break
-        sizes[path] = 1
-    return grid_of(space, sizes)
-
-
-def swept(catalogue: Catalogue, grid: Grid, folder: Path, prune: bool, front: bool = True) -> tuple[Sweep, State]:
-    space = grid.space
-    job = job_of(catalogue, space.model, space.traffic, space.price_basis, most_chips=FEW_CHIPS)
-    sweep = prepare(grid, job, prune, front)
-    store = SweepStore(folder, identity_of(sweep))
-    return sweep, run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
-
-
-def told(result: Result) -> Any:
-    best = {name: (one.number, one.mapping, one.values) for name, one in result.optima.items()}
-    return best, [(one.number, one.mapping, one.values) for one in result.front]
 
 
 def test_shipped_spaces_name_a_grid_that_can_be_swept(catalogue: Catalogue) -> None:
@@ -92,7 +62,7 @@ def test_grid_has_the_ends_of_every_field_and_respects_steps(catalogue: Catalogu
     grid = grid_of(space, grid_sizes(space))
     values = {path: column for axis in grid.axes for path, column in axis.columns.items()}
     assert values["package.dies"].tolist() == [1.0, 2.0, 3.0, 4.0]
-    assert values["scale_up.domain"].tolist() == [8.0, 32.0, 144.0]
+    assert values["scale_up.domain"].tolist() == [8.0, 144.0]
     assert values["sram.capacity"][[0, -1]].tolist() == [40e6, 256e6]
     assert np.allclose(values["matrix.units"] % 64, 0.0)
     columns = grid.columns(np.array([0, 5, grid.designs - 1]))
@@ -212,11 +182,11 @@ def test_pruned_and_exhaustive_give_the_same_answer(catalogue: Catalogue, tmp_pa
     grid = small_grid(catalogue, name)
     pruned, quick = swept(catalogue, grid, tmp_path / "pruned", True)
     whole, slow = swept(catalogue, grid, tmp_path / "whole", False)
-    assert told(result_of(pruned, quick.points)) == told(result_of(whole, slow.points))
+    assert told(result_of(pruned, quick)) == told(result_of(whole, slow))
     assert slow.counts.designs == quick.counts.designs == grid.designs
-    assert result_of(whole, slow.points).front, "the grid holds a design that can do the job"
+    assert result_of(whole, slow).front, "the grid holds a design that can do the job"
     alone, one = swept(catalogue, grid, tmp_path / "alone", True, front=False)
-    best, known = (result_of(*pair).optima[OBJECTIVES[0]] for pair in ((alone, one.points), (whole, slow.points)))
+    best, known = (result_of(*pair).optima[OBJECTIVES[0]] for pair in ((alone, one), (whole, slow)))
     assert (best.number, best.mapping, best.values) == (known.number, known.mapping, known.values)
 
 
@@ -230,8 +200,8 @@ def test_optimum_is_that_of_the_search_over_mappings(catalogue: Catalogue, tmp_p
             chips, job.transformer, job.requests, job.assumptions, mappings=job.mappings, objective=name
         )
         values = np.where(best.metrics.worst_limit <= 0.0, getattr(best.metrics, name), 0.0)
-        assert result_of(sweep, state.points).optima[name].values[name] == pytest.approx(values.max(), rel=1e-6)
-    document = document_of(sweep, state, result_of(sweep, state.points), OBJECTIVES[0])
+        assert result_of(sweep, state).optima[name].values[name] == pytest.approx(values.max(), rel=1e-6)
+    document = document_of(sweep, state, result_of(sweep, state), OBJECTIVES[0])
     proof = document["certificate"]
     assert proof["grid_optimum"] == document["optimum"]["value"] <= proof["grid_upper_bound"]
     assert proof["upper_bound"] is None
@@ -261,15 +231,15 @@ def test_stopped_anywhere_it_goes_on_to_the_same_answer(
     sorted((tmp_path / "stopped/chunks").glob("part-*"))[1].write_bytes(b"torn")
     again = run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
     assert again.counts.designs == state.counts.designs == grid.designs
-    assert told(result_of(sweep, again.points)) == told(result_of(sweep, state.points))
+    assert told(result_of(sweep, again)) == told(result_of(sweep, state))
     for shard in (1, 0, 2, 1):
         parts = SweepStore(tmp_path / "shards", identity_of(sweep))
         run_sweep(sweep, Plan(grid.designs, shard, 3), parts, lambda state: None)
     joined = run_sweep(sweep, Plan(grid.designs), parts, lambda state: None)
     assert joined.fresh_designs == 0
     assert joined.counts.designs == grid.designs
-    assert told(result_of(sweep, joined.points)) == told(result_of(sweep, state.points))
-    file = store.write_part("front", [one.row for one in result_of(sweep, again.points).front])
+    assert told(result_of(sweep, joined)) == told(result_of(sweep, state))
+    file = store.write_part("front", [one.row for one in result_of(sweep, again).front])
     assert pq.read_table(file.parent.parent).column("part").to_pylist()[0] == "front"
 
 
@@ -281,7 +251,7 @@ def test_what_a_limit_left_says_nothing_of_the_boxes_of_the_whole_grid(catalogue
     run_sweep(sweep, Plan(grid.designs // 2), store, lambda state: None)
     both = run_sweep(sweep, Plan(grid.designs), store, lambda state: None)
     assert both.fresh_designs == both.counts.designs == grid.designs
-    assert told(result_of(sweep, both.points)) == told(result_of(sweep, whole.points))
+    assert told(result_of(sweep, both)) == told(result_of(sweep, whole))
     rows, own = (sample_rows(sweep, Plan(grid.designs), one) for one in (store, SweepStore(tmp_path / "whole", {})))
     assert [row["feasible"] for row in rows] == [row["feasible"] for row in own]
 
@@ -323,7 +293,7 @@ def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_pat
         many = run_on_cluster(asked, sweep, plan, SweepStore(tmp_path / "many", identity_of(sweep)), lose, client)
     assert lost
     assert many.counts.designs == alone.counts.designs == sweep.grid.designs
-    assert told(result_of(sweep, many.points)) == told(result_of(sweep, alone.points))
+    assert told(result_of(sweep, many)) == told(result_of(sweep, alone))
     with pytest.raises(CatalogueError, match="no scheduler answers"), cluster("tcp://127.0.0.1:1", 1):
         pass
 

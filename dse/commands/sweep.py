@@ -24,7 +24,8 @@ from dse.commands.options import (
 if TYPE_CHECKING:
     from dse.catalogue import Catalogue
     from dse.search.sweeps.asked import Asked
-    from dse.search.sweeps.run import Plan, Result, State
+    from dse.search.sweeps.result import Result
+    from dse.search.sweeps.run import Plan, State
     from dse.search.sweeps.store import SweepStore
     from dse.search.sweeps.swept import Sweep
 
@@ -36,6 +37,10 @@ BoxOption = Annotated[
     int,
     typer.Option("--box-seconds", min=0, max=86_400, help="Time for a bound between the points of the grid; 0: none."),
 ]
+SpeedsOption = Annotated[
+    str, typer.Option("--speeds", help="Tokens/s/user, 20,50,100: where the front is proven. Default: round ones.")
+]
+WholeOption = Annotated[bool, typer.Option("--whole-front", help="All of the front and every optimum: hours.")]
 SubmitOption = Annotated[
     str, typer.Option("--submit", help="slurm or lsf: print how --shard 1/N is submitted as an array of N jobs.")
 ]
@@ -64,8 +69,10 @@ def sweep_command(
     prune: Annotated[bool, typer.Option("--prune/--no-prune", help="Leave out what provably cannot be best.")] = True,
     front: Annotated[
         bool,
-        typer.Option("--front/--no-front", help="Optima and front, or the optimum of the objective alone: faster."),
+        typer.Option("--front/--no-front", help="The front too, or the optimum of the objective alone: faster."),
     ] = True,
+    speeds: SpeedsOption = "",
+    whole_front: WholeOption = False,
     box_seconds: BoxOption = 20,
     submit: SubmitOption = "",
     dask: DaskOption = False,
@@ -79,15 +86,17 @@ def sweep_command(
     catalogue: CatalogueOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every design of the grid of a space with every mapping: the proven optimum and the exact front."""
+    """Every design of the grid of a space with every mapping: the proven optimum, and the front at stated speeds."""
     from dse.analysis.quality import quality_asked
     from dse.search.sweeps.asked import Asked
+    from dse.search.sweeps.speeds import speeds_asked
 
     part, parts = shard_of(shard)
     words = (space, model or "", traffic or "", objective or "", price_basis or "", tuple(grid or ()))
     quality = quality_asked(min_qsnr, max_loss)
     rest = (prune, front, buyer, volume, most_chips, str(catalogue or ""))
-    asked = Asked(*words, *rest, quality.least_qsnr, quality.greatest_loss)
+    stated = speeds_asked(speeds, front, whole_front)
+    asked = Asked(*words, *rest, quality.least_qsnr, quality.greatest_loss, stated, whole_front)
     if submit:
         submitted(asked, submit, parts, name, limit, as_json)
         return
@@ -141,7 +150,8 @@ def document_run(
     """
     from dse.search.sweeps.asked import sweep_of
     from dse.search.sweeps.ceiling import ceiling
-    from dse.search.sweeps.run import Plan, document_of, result_of
+    from dse.search.sweeps.result import document_of, result_of
+    from dse.search.sweeps.run import Plan
     from dse.search.sweeps.store import SweepStore, forget, identity_of
 
     sweep, found = sweep_of(asked)
@@ -151,7 +161,7 @@ def document_run(
         forget(place)
     run = sweep, Plan(min(plan[0] or designs, designs), *plan[1:]), SweepStore(place, identity_of(sweep))
     state = run_shown(*run, job.objective, silent, spread)
-    result, bound = result_of(sweep, state.points), None
+    result, bound = result_of(sweep, state), None
     best = result.optima.get(job.objective)
     if best is not None and box_seconds > 0 and state.counts.designs == designs:
         bound = ceiling(sweep.grid.space, job, best.values[job.objective], box_seconds)
@@ -237,7 +247,7 @@ def kept(
     """Write chip file and data set; their places, and the command that gives the same numbers."""
     from dse.catalogue import write_chip
     from dse.commands.again import evaluation_command
-    from dse.search.sweeps.run import sample_rows
+    from dse.search.sweeps.result import sample_rows
     from dse.timing.mapping import Mapping
 
     (sweep, plan, store), (catalogue, own) = run, places

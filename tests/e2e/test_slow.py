@@ -49,7 +49,7 @@ def test_killed_at_random_moments_nothing_told_is_lost(tmp_path: Path, storage: 
 
 def test_a_sweep_killed_at_random_moments_ends_with_the_same_answer(tmp_path: Path) -> None:
     generator = random.Random(11)
-    command = [*DSE, "sweep", "gpu", "--limit", "100000", "--most-chips", "16", "--json"]
+    command = [*DSE, "sweep", "gpu", "--limit", "100000", "--most-chips", "16", "--whole-front", "--json"]
 
     def answer(name: str) -> dict:
         done = subprocess.run([*command, "--name", name], cwd=tmp_path, check=True, capture_output=True)

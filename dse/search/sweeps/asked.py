@@ -12,6 +12,7 @@ from dse.catalogue import Space, load_space, open_catalogue
 from dse.catalogue.store import Catalogue
 from dse.search.objective import metric_of
 from dse.search.sweeps.grid import grid_of, grid_sizes
+from dse.search.sweeps.speeds import WORTH, usual_speeds
 from dse.search.sweeps.sweep import prepare
 from dse.search.sweeps.swept import Sweep
 
@@ -20,7 +21,10 @@ __all__ = ["Asked", "sweep_of"]
 
 @dataclass(frozen=True)
 class Asked:
-    """A sweep by the words of its command, '' or None for what the space says; grid: FIELD=COUNT."""
+    """A sweep by the words of its command, '' or None for what the space says; grid: FIELD=COUNT.
+
+    speeds: at which the front is wanted, round ones where nothing is said, or the whole of it [1/s].
+    """
 
     space: str
     model: str = ""
@@ -36,6 +40,8 @@ class Asked:
     catalogue: str = ""
     min_qsnr: float | None = None
     max_loss: float | None = None
+    speeds: tuple[float, ...] = ()
+    whole_front: bool = False
 
     @property
     def opened(self) -> tuple[Catalogue, Space]:
@@ -58,6 +64,8 @@ class Asked:
         words += [word for one in self.grid for word in ("--grid", one)]
         words += self.quality.options()
         words += ["--prune" if self.prune else "--no-prune", "--front" if self.front else "--no-front"]
+        words += ["--speeds", ",".join(f"{speed:g}" for speed in self.speeds)] if self.speeds else []
+        words += ["--whole-front"] if self.whole_front else []
         return shlex.join(words)
 
 
@@ -76,4 +84,5 @@ def sweep_of(asked: Asked) -> tuple[Sweep, Catalogue]:
         asked.quality,
     )
     grid = grid_of(box, grid_sizes(box, asked.grid))
-    return prepare(grid, job, asked.prune, asked.front), found
+    speeds = () if asked.whole_front else asked.speeds or usual_speeds(job.requests)
+    return prepare(grid, job, asked.prune, asked.front, speeds=speeds, share=0.0 if asked.speeds else WORTH), found

@@ -8,6 +8,7 @@ end stand single designs with single mappings, which the merged evaluation scree
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from dse.hardware.chip import Chip
 from dse.search.sweeps.bounds import TOLERANCE, Bound, Work, bound_of, quick_of
 from dse.search.sweeps.boxes import Rows, Tables, chip_range, chips_at
 from dse.search.sweeps.cover import volume
-from dse.search.sweeps.points import NONE, Chunk, Counts, Points, Rivals, merged_points, rivals_of
+from dse.search.sweeps.points import NONE, Chunk, Counts, Points, Rivals, merged_points
 from dse.search.sweeps.roofs import Needs, roof_of, shape_of
 from dse.search.sweeps.scoring import PAIRS, points_at
 from dse.search.sweeps.sheet import Sheet, sheets_over
@@ -55,7 +56,7 @@ BOXES = 4096
 NODES = 32768
 """Boxes with a group each that are bounded at once [1]."""
 
-FEW_GROUPS = 4
+FEW_GROUPS = 32
 """Groups that a box has left, on average, when groups are opened before boxes are halved [1]."""
 
 WORKERS = 2
@@ -281,16 +282,12 @@ def dive(sweep: Sweep, found: Points) -> Chunk:
     """Good points, soon: of all boxes of a depth only those of the highest bounds are followed."""
     ends = np.zeros((1, len(sweep.shape)), np.int64), np.array(sweep.shape)[None] - 1
     batches, counts, points = begun(sweep, *ends), Counts(), NONE
-    rivals = rivals_of(found, "" if sweep.front else sweep.job.objective)
+    rivals = sweep.rivals(found, sweep.sought(found))
     while batches:
-        whole = joined(batches) if len({batch.depth for batch in batches}) == 1 else None
-        if whole is None:
-            depth = min(batch.depth for batch in batches)
-            early = [batch for batch in batches if batch.depth == depth]
-            batches = [batch for batch in batches if batch.depth > depth]
-            whole = joined(early)
-        else:
-            batches = []
+        first = min((batch.depth, batch.level) for batch in batches)
+        early = [batch for batch in batches if (batch.depth, batch.level) == first]
+        batches = [batch for batch in batches if (batch.depth, batch.level) != first]
+        whole = joined(early)
         best = np.sort(np.argsort(-whole.promise, kind="stable")[:WIDTH])
         children, some, more = step(sweep, rivals, taken(whole, best, whole.depth))
         points, counts, batches = merged_points([points, some]), counts + more, batches + children
@@ -309,20 +306,20 @@ def explore(
     found: points that are known already; told: hears what was covered so far.
     """
     pools, counts, points = Pools(begun(sweep, first, last)), Counts(), NONE
-    objective = "" if sweep.front else sweep.job.objective
-    rivals = rivals_of(found, objective)
+    speeds = sweep.sought(found)
+    rivals, reach = sweep.rivals(found, speeds), float(speeds.max(initial=0.0)) if sweep.stated else math.inf
     with ThreadPoolExecutor(WORKERS) as pool:
         while True:
             batches = [batch for _ in range(WORKERS) if (batch := pools.take()) is not None]
             if not batches:
-                return Chunk(points, counts)
+                return Chunk(points, counts, reach)
             held = rivals
             for children, some, more in pool.map(lambda batch, held=held: step(sweep, held, batch), batches):
                 pools.add(children)
                 counts += more
                 if len(some.number):
                     points = merged_points([points, some])
-                    rivals = rivals_of(merged_points([found, points]), objective)
+                    rivals = sweep.rivals(merged_points([found, points]), speeds)
             told(counts, points)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,9 +24,12 @@ __all__ = [
     "Counts",
     "Points",
     "Rivals",
+    "answers",
     "best_of_designs",
     "joined_points",
     "merged_points",
+    "reached",
+    "rivals_at",
     "rivals_of",
     "undominated",
 ]
@@ -83,10 +87,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What some designs come to: their front and their best points, and what became of the others."""
+    """What some designs come to: their front and their best points, and what became of the others.
+
+    reach: up to which speed stated speeds were sought, all of them where nothing is said [1/s].
+    """
 
     points: Points
     counts: Counts
+    reach: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,36 @@ def rivals_of(points: Points, objective: str = "") -> Rivals:
     best = float(getattr(points, OF_POINTS[objective]).max(initial=0.0))
     speeds, dollars = (best if name == objective else MOST for name in OBJECTIVES[1::-1])
     return Rivals(np.array([speeds]), np.array([dollars]), best if objective == OBJECTIVES[2] else MOST)
+
+
+def rivals_at(points: Points, objective: str, speeds: np.ndarray) -> Rivals:
+    """What bounds are held against where the front counts at stated speeds alone, and the optimum of the objective.
+
+    speeds: rising, those that points reach. Whatever is slower than one competes at the one below it, the slowest for
+    the optimum alone: a step of the front lies just before the next stated speed.
+    """
+    best = [points.dollars[points.speed >= speed].max(initial=0.0) for speed in (0.0, *speeds)]
+    last = float(points.speed.max(initial=0.0)) if objective == OBJECTIVES[1] else MOST
+    steps = np.nextafter(speeds, 0.0)
+    joules = float(points.joules.max(initial=0.0)) if objective == OBJECTIVES[2] else MOST
+    return Rivals(np.append(steps, last), np.array(best), joules)
+
+
+def reached(speeds: np.ndarray, points: Points, share: float = 0.0) -> np.ndarray:
+    """Those of some speeds, rising, at which a point gives at least a share of the most for a dollar."""
+    if not len(points.number):
+        return speeds[:0]
+    fast = points.take(np.flatnonzero(points.dollars >= share * points.dollars.max()))
+    return speeds[speeds <= fast.speed.max()]
+
+
+def answers(dollars: np.ndarray, speed: np.ndarray, speeds: np.ndarray) -> np.ndarray:
+    """Places of the points that give most for a dollar among those at least as fast as each of some speeds.
+
+    dollars, speed: of the points (points,); speeds: that points reach. Of equals the fastest.
+    """
+    order = np.lexsort((speed, dollars))[::-1]
+    return np.array([order[(speed[order] >= least).argmax()] for least in speeds], np.int64)
 
 
 def front_of(points: Points) -> Points:

@@ -65,11 +65,20 @@ def identity_of(sweep: Sweep) -> dict[str, Any]:
         "quality": " ".join(job.quality.options()) or None,
         "most_chips": job.most_chips,
         "prune": sweep.prune,
-        "sought": "front" if sweep.front else job.objective,
+        "sought": sought(sweep),
         "grid": {path: len(np.unique(values)) for axis in grid.axes for path, values in axis.columns.items()},
         "halved": [next(iter(grid.axes[axis].columns)) for axis in sweep.order],
         "digest": digest.hexdigest(),
     }
+
+
+def sought(sweep: Sweep) -> str | dict[str, Any]:
+    """What a sweep looks for: an objective, the front, or the objective and the front at stated speeds."""
+    if not sweep.front:
+        return sweep.job.objective
+    if not sweep.stated:
+        return "front"
+    return {"objective": sweep.job.objective, "speeds": sweep.speeds.tolist(), "share": sweep.share}
 
 
 def write_table(file: Path, table: pa.Table) -> None:
@@ -121,13 +130,13 @@ class SweepStore:
             return None
         points = Points(*(table[name].to_numpy() for name in Points.__dataclass_fields__))
         places = np.array(note["places"], np.int64)
-        return Kept(Chunk(points, Counts(**note["counts"])), note["seconds"], places)
+        return Kept(Chunk(points, Counts(**note["counts"]), note["reach"]), note["seconds"], places)
 
     def write(self, name: str, kept: Kept) -> None:
         """Keep a finished chunk."""
         table = pa.table({column: getattr(kept.chunk.points, column) for column in Points.__dataclass_fields__})
         counts, places = asdict(kept.chunk.counts), kept.places.tolist()
-        note = json.dumps({"counts": counts, "seconds": kept.seconds, "places": places})
+        note = json.dumps({"counts": counts, "seconds": kept.seconds, "places": places, "reach": kept.chunk.reach})
         write_table(self.file(name), table.replace_schema_metadata({"sweep": note}))
 
     def finished(self, kind: str) -> list[Kept]:

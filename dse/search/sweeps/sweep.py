@@ -8,6 +8,7 @@ no more for a token. So the optima and the front are those of the exhaustive swe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from dse.analysis.comparison import Job
 from dse.analysis.quality import check_space, has_experts
 from dse.arrays import Number
 from dse.assumptions import Assumptions
-from dse.best_mapping import as_type, blocks, count_of, padded
+from dse.best_mapping import OBJECTIVES, as_type, blocks, count_of, padded
 from dse.catalogue.build import build_chips
 from dse.search.sweeps.bounds import work_of
 from dse.search.sweeps.boxes import Tables, every_value, tables_of
@@ -27,7 +28,7 @@ from dse.search.sweeps.branch import dive, explore, order_of
 from dse.search.sweeps.cover import designs_in
 from dse.search.sweeps.grid import Grid
 from dse.search.sweeps.groups import tree_of
-from dse.search.sweeps.points import Chunk, Counts, Points, merged_points
+from dse.search.sweeps.points import KEPT, OF_POINTS, Chunk, Counts, Points, answers, merged_points
 from dse.search.sweeps.roofs import Needs, needs_of, roof_of, shape_of
 from dse.search.sweeps.scoring import dense, every_point
 from dse.search.sweeps.sheet import sheets_at
@@ -43,6 +44,9 @@ SAMPLE = 256
 CLIMBS = 64
 """Most rounds of looking at the neighbours of the best designs [1]."""
 
+HOPE = 0.5
+"""Share of what makes a speed worth it from which it is climbed to more at that speed [1]."""
+
 CLIMBERS = 64
 """Designs whose neighbours are looked at in a round [1]."""
 
@@ -52,7 +56,15 @@ STEP = 128
 T = TypeVar("T")
 
 
-def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True, apart: np.ndarray | None = None) -> Sweep:
+def prepare(
+    grid: Grid,
+    job: Job,
+    prune: bool = True,
+    front: bool = True,
+    apart: np.ndarray | None = None,
+    speeds: Sequence[float] = (),
+    share: float = 0.0,
+) -> Sweep:
     """A sweep of a grid for a job; arguments as in Sweep, apart: 1 of every axis where nothing is given.
 
     CatalogueError where quality counts that nobody measured.
@@ -79,6 +91,8 @@ def prepare(grid: Grid, job: Job, prune: bool = True, front: bool = True, apart:
         job=job,
         prune=prune,
         front=front,
+        speeds=np.array(speeds, float),
+        share=share,
         tables=tables,
         shapes=shapes,
         apart=np.ones(len(grid.shape), np.int64) if apart is None else apart,
@@ -153,12 +167,13 @@ def sample_of(sweep: Sweep, designs: int) -> Chunk:
 
 
 def climbed(sweep: Sweep, found: Points) -> Chunk:
-    """Points that a dive finds, and from the best by changing one field at a time, until nothing better comes."""
-    first = dive(sweep, found)
+    """Points that dives find, and from the best by changing one field at a time, until nothing better comes."""
+    sweep = replace(sweep, share=sweep.share * HOPE)
+    first = dives(sweep, found)
     points, counts, seen = first.points, first.counts, np.zeros(0, np.int64)
     for _ in range(CLIMBS):
         known = merged_points([found, points])
-        best = np.setdiff1d(known.number, seen)[:CLIMBERS]
+        best = np.setdiff1d(promising(sweep, known).number, seen)[:CLIMBERS]
         if not len(best):
             break
         seen = np.union1d(seen, best)
@@ -167,6 +182,34 @@ def climbed(sweep: Sweep, found: Points) -> Chunk:
         chunk = explore(sweep, digits, digits, known)
         points, counts = merged_points([points, chunk.points]), counts + chunk.counts
     return Chunk(points, Counts(bounds=counts.bounds, evaluated=counts.evaluated))
+
+
+def dives(sweep: Sweep, found: Points) -> Chunk:
+    """A dive for what is sought, and one for every stated speed until none finds a point that is as fast."""
+    chunk = dive(sweep, found)
+    points, counts = chunk.points, chunk.counts
+    for speed in sweep.speeds if sweep.stated else ():
+        known = merged_points([found, points])
+        fast = known.take(np.flatnonzero(known.speed >= speed))
+        chunk = dive(faster(sweep, speed), fast)
+        points, counts = merged_points([points, chunk.points]), counts + chunk.counts
+        if speed not in sweep.sought(merged_points([known, points])):
+            break
+    return Chunk(points, counts)
+
+
+def faster(sweep: Sweep, speed: float) -> Sweep:
+    """The sweep for the most tokens per dollar of all points that are at least so fast, by the limit of its traffic."""
+    traffic = replace(sweep.traffic, time_per_output_token=np.asarray(1.0 / speed, np.float32))
+    return replace(sweep, front=False, traffic=traffic, job=replace(sweep.job, objective=OBJECTIVES[0]))
+
+
+def promising(sweep: Sweep, points: Points) -> Points:
+    """The points from which to climb: the best at the stated speeds and for the objective, or all."""
+    if not sweep.stated:
+        return points
+    best = np.argsort(-getattr(points, OF_POINTS[sweep.job.objective]), kind="stable")[:KEPT]
+    return points.take(np.union1d(best, answers(points.dollars, points.speed, sweep.sought(points))))
 
 
 def neighbours(sweep: Sweep, numbers: np.ndarray) -> np.ndarray:

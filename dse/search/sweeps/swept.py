@@ -13,6 +13,7 @@ from dse.search.sweeps.bounds import Work
 from dse.search.sweeps.boxes import Tables
 from dse.search.sweeps.grid import Grid
 from dse.search.sweeps.groups import Tree
+from dse.search.sweeps.points import Points, Rivals, reached, rivals_at, rivals_of
 from dse.timing.mapping import Mapping
 from dse.workload.traffic import Traffic
 from dse.workload.transformer import Transformer
@@ -24,17 +25,20 @@ __all__ = ["Sweep", "spread"]
 class Sweep:
     """A grid and the job of its designs, ready for the evaluator.
 
-    prune: leave out what cannot be best; front: look for the front and all optima, else for the optimum of the job's
-    objective alone; apart: of each axis 1, or 0 where a box holds all that lies between its points too; order: axes in
-    which boxes are halved; shapes: of the networks (shapes, leaves). The rest is in single precision: tables of the
-    chips, model, traffic, assumptions, the lattice in blocks, the work of each mapping, and what groups of mappings
-    need.
+    prune: leave out what cannot be best; front: look for the front too, else for the optimum of the job's objective
+    alone; speeds: at which the front is wanted, rising, none for all of it and for all optima [1/s]; share: of the most
+    tokens per dollar that is to be had at a speed, lest it is left out [1]; apart: of each axis 1, or 0 where a box
+    holds all that lies between its points too; order: axes in which boxes are halved; shapes: of the networks (shapes,
+    leaves). The rest is in single precision: tables of the chips, model, traffic, assumptions, the lattice in blocks,
+    the work of each mapping, and what groups of mappings need.
     """
 
     grid: Grid
     job: Job
     prune: bool
     front: bool
+    speeds: np.ndarray
+    share: float
     tables: Tables
     shapes: np.ndarray
     apart: np.ndarray
@@ -60,6 +64,21 @@ class Sweep:
     def shape(self) -> tuple[int, ...]:
         """Rows of every axis [1]."""
         return self.grid.shape
+
+    @property
+    def stated(self) -> bool:
+        """Whether the front is wanted at stated speeds, not the whole of it."""
+        return self.front and len(self.speeds) > 0
+
+    def sought(self, points: Points) -> np.ndarray:
+        """Those of the stated speeds that are worth it, and possible, by what is known [1/s]."""
+        return reached(self.speeds, points, self.share)
+
+    def rivals(self, points: Points, speeds: np.ndarray) -> Rivals:
+        """What bounds are held against when some points are known. speeds: at which the front is sought [1/s]."""
+        if self.stated:
+            return rivals_at(points, self.job.objective, speeds)
+        return rivals_of(points, "" if self.front else self.job.objective)
 
     def numbers(self, start: int, stop: int) -> np.ndarray:
         """Numbers of the designs at these places of an order: each once, every beginning spread over the grid.
