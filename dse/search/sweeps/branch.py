@@ -56,8 +56,8 @@ BOXES = 4096
 NODES = 32768
 """Boxes with a group each that are bounded at once [1]."""
 
-FEW_GROUPS = 32
-"""Groups that a box has left, on average, when groups are opened before boxes are halved [1]."""
+FEW_GROUPS = 16
+"""Groups that a box has left, on average, when groups are opened before boxes are halved; the coarsest always [1]."""
 
 WORKERS = 2
 """Batches that are worked on at once [1]."""
@@ -173,7 +173,7 @@ def step(sweep: Sweep, rivals: Rivals, batch: Batch) -> tuple[list[Batch], Point
     if single and leaf:
         points, evaluated = decided(sweep, rivals, left)
         return [], points, counts + Counts(designs=len(left.first), evaluated=evaluated)
-    if not leaf and (single or len(left.box) <= FEW_GROUPS * len(left.first)):
+    if not leaf and (single or left.level == 0 or len(left.box) <= FEW_GROUPS * len(left.first)):
         return [opened(sweep, left)], NONE, counts
     return halved(sweep, left), NONE, counts
 
