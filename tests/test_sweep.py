@@ -21,7 +21,7 @@ from dse.analysis.comparison import job_of
 from dse.best_mapping import OBJECTIVES, QUICK_TO_COMPILE, all_mappings, best_mapping
 from dse.catalogue import Catalogue, CatalogueError, activate, list_entries, load_space
 from dse.catalogue.build import build_chips
-from dse.commands.sweep import submitted
+from dse.commands.sweep import folder_of, submitted
 from dse.search.sweeps.asked import Asked, sweep_of
 from dse.search.sweeps.bounds import bound_of, quick_of, work_of
 from dse.search.sweeps.boxes import chips_at, tables_of
@@ -327,3 +327,14 @@ def test_shards_are_submitted_as_an_array(capsys: pytest.CaptureFixture[str]) ->
     assert rest[-1].endswith("--name 'my run'")
     with pytest.raises(CatalogueError, match="--submit: unknown batch system"):
         submitted(Asked("gpu"), "slum", 8, None, None, False)
+    with pytest.raises(CatalogueError, match="unknown space"):
+        submitted(Asked("gqu"), "slurm", 8, None, None, False)
+    with pytest.raises(CatalogueError, match="an array needs several shards"):
+        submitted(Asked("gpu"), "slurm", 1, None, None, False)
+
+
+def test_a_name_stays_in_the_folder_of_sweeps() -> None:
+    assert folder_of("mine") == Path("results/sweeps/mine")
+    for name in ("../mine", "/tmp/mine", "..", "a/b", ""):
+        with pytest.raises(CatalogueError, match="is no name of a folder"):
+            folder_of(name)

@@ -13,8 +13,8 @@ from small_sweeps import SPACES, small_grid, swept, told
 from dse.best_mapping import OBJECTIVES
 from dse.catalogue import Catalogue, CatalogueError
 from dse.catalogue.build import build_traffic
-from dse.search.sweeps.points import answers, rivals_at
-from dse.search.sweeps.result import Result, document_of, result_of
+from dse.search.sweeps.points import NONE, Points, answers, rivals_at
+from dse.search.sweeps.result import Result, document_of, front_of, result_of
 from dse.search.sweeps.run import Plan, State, run_sweep
 from dse.search.sweeps.speeds import speeds_asked, usual_speeds
 from dse.search.sweeps.store import SweepStore, identity_of
@@ -150,3 +150,27 @@ def test_speeds_are_round_above_the_limit_of_the_traffic(catalogue: Catalogue) -
             speeds_asked(wrong)
     with pytest.raises(CatalogueError, match="contradict each other"):
         speeds_asked("20", front=False)
+
+
+def test_what_double_precision_refuses_takes_the_proof_away(catalogue: Catalogue, tmp_path: Path) -> None:
+    """A point that beat others and cannot do the job itself: nothing that it may have hidden is said to be proven."""
+    grid = small_grid(catalogue, "gpu")
+    sweep, state = swept(catalogue, grid, tmp_path / "stated", True, speeds=[30.0, 60.0])
+    result = result_of(sweep, state)
+    assert document_of(sweep, state, result, OBJECTIVES[0])["optimum"]["proven"]
+    points = [one.point for one in result.front]
+    best = points[0].values
+    first = np.zeros(1, np.int64)
+    for share, proof in ((0.999, True), (1.01, False)):
+        refused = Points(first, first, np.array([best[OBJECTIVES[0]] * share]), np.array([1.0]), np.zeros(1))
+        document = document_of(sweep, state, replace(result, refused=refused), OBJECTIVES[0])
+        assert document["optimum"]["proven"] == proof
+        assert (document["certificate"]["grid_optimum"] is not None) == proof
+        assert (
+            any("not proven: points that only single" in line for line in document["certificate"]["statements"])
+            != proof
+        )
+    assert [one.exact for one in front_of(sweep, points, NONE, state.reach)] == [True] * len(points)
+    fast = replace(refused, speed=np.array([best[OBJECTIVES[1]] * 1.001]))
+    found = front_of(sweep, points, fast, state.reach)
+    assert [answer.exact for answer in found] == [answer.at_least > fast.speed[0] for answer in found]

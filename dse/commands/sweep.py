@@ -116,13 +116,21 @@ ARRAYS = {
 
 
 def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: int | None, as_json: bool) -> None:
-    """Print how the shards are submitted, and the command that then merges them; CatalogueError for other systems."""
+    """Print how the shards are submitted, and the command that then merges them.
+
+    CatalogueError for other systems, for a single shard, and for what every job would refuse.
+    """
     from dse.catalogue import CatalogueError, Problem
     from dse.catalogue.errors import listed, nearest
+    from dse.search.sweeps.asked import job_and_grid
 
     if system not in ARRAYS:
         close = nearest(system, ARRAYS)
         raise CatalogueError([Problem("unknown batch system", "", "--submit", repr(system), listed(ARRAYS), close)])
+    if parts == 1:
+        way_out = "say how many jobs, for example --shard 1/64"
+        raise CatalogueError([Problem("an array needs several shards", "", "--shard", "1/1", way_out=way_out)])
+    job_and_grid(asked)
     line, variable = ARRAYS[system]
     rest = [*(["--name", name] if name else []), *(["--limit", str(limit)] if limit else [])]
     command = f"{asked.command()} {shlex.join(rest)}".strip()
@@ -133,7 +141,7 @@ def submitted(asked: Asked, system: str, parts: int, name: str | None, limit: in
         print_json(told)
         return
     say(told["submit"])
-    say(f"then, for the answer:\n{told['merge']}")
+    say(f"from a folder that all machines share; there too, for the answer:\n{told['merge']}")
 
 
 def document_run(
@@ -156,7 +164,7 @@ def document_run(
 
     sweep, found = sweep_of(asked)
     job, designs = sweep.job, sweep.grid.designs
-    place = Path("results/sweeps") / (folder[0] or sweep.grid.space.name)
+    place = folder_of(folder[0] or sweep.grid.space.name)
     if folder[1]:
         forget(place)
     run = sweep, Plan(min(plan[0] or designs, designs), *plan[1:]), SweepStore(place, identity_of(sweep))
@@ -168,6 +176,16 @@ def document_run(
     document = document_of(sweep, state, result, job.objective, bound)
     own = Path(asked.catalogue) if asked.catalogue else None
     return document | kept(run, result, job.objective, (found, own)), job.objective
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a sweep; CatalogueError for a name that leads out of results/sweeps."""
+    from dse.catalogue import CatalogueError, Problem
+
+    if Path(name).name != name or name in ("", ".."):
+        way_out = "give one word, for example --name mine"
+        raise CatalogueError([Problem("is no name of a folder", "", "--name", repr(name), way_out=way_out)])
+    return Path("results/sweeps") / name
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -228,7 +246,7 @@ def state_text(state: State, total: int, mappings: int, objective: str) -> str:
     if not rate:
         return best
     left = (total - state.counts.designs) / rate
-    return f"{significant(rate * mappings / 1e6)} M points/s, {clock(left)} left, {best}"
+    return f"covers {significant(rate * mappings / 1e6)} M points/s, {clock(left)} left, {best}"
 
 
 def clock(seconds: float) -> str:

@@ -11,12 +11,12 @@ from dse.analysis.quality import Quality
 from dse.catalogue import Space, load_space, open_catalogue
 from dse.catalogue.store import Catalogue
 from dse.search.objective import metric_of
-from dse.search.sweeps.grid import grid_of, grid_sizes
+from dse.search.sweeps.grid import Grid, grid_of, grid_sizes
 from dse.search.sweeps.speeds import WORTH, usual_speeds
 from dse.search.sweeps.sweep import prepare
 from dse.search.sweeps.swept import Sweep
 
-__all__ = ["Asked", "sweep_of"]
+__all__ = ["Asked", "job_and_grid", "sweep_of"]
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Asked:
         return shlex.join(words)
 
 
-def sweep_of(asked: Asked) -> tuple[Sweep, Catalogue]:
-    """The sweep, ready to run; CatalogueError for unknown names or a grid that is too large."""
+def job_and_grid(asked: Asked) -> tuple[Job, Grid, Catalogue]:
+    """What is swept for what; CatalogueError for unknown names or a grid that is too large."""
     found, box = asked.opened
-    job: Job = job_of(
+    job = job_of(
         found,
         asked.model or box.model,
         asked.traffic or box.traffic,
@@ -83,6 +83,11 @@ def sweep_of(asked: Asked) -> tuple[Sweep, Catalogue]:
         asked.volume,
         asked.quality,
     )
-    grid = grid_of(box, grid_sizes(box, asked.grid))
+    return job, grid_of(box, grid_sizes(box, asked.grid)), found
+
+
+def sweep_of(asked: Asked) -> tuple[Sweep, Catalogue]:
+    """The sweep, ready to run; CatalogueError as of `job_and_grid`."""
+    job, grid, found = job_and_grid(asked)
     speeds = () if asked.whole_front else asked.speeds or usual_speeds(job.requests)
     return prepare(grid, job, asked.prune, asked.front, speeds=speeds, share=0.0 if asked.speeds else WORTH), found

@@ -14,7 +14,7 @@ from dse.catalogue.build import build_chips
 from dse.catalogue.fields import Value
 from dse.evaluate import Metrics
 from dse.search.sweeps.bounds import TOLERANCE
-from dse.search.sweeps.points import Points, answers, best_of_designs
+from dse.search.sweeps.points import NONE, OF_POINTS, Points, answers, best_of_designs
 from dse.search.sweeps.run import Plan, State, sample_name
 from dse.search.sweeps.store import SweepStore
 from dse.search.sweeps.sweep import sample_size
@@ -64,10 +64,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Result:
-    """The best point for each objective, and the front of tokens per dollar against tokens per second and user."""
+    """The best point for each objective, and the front of tokens per dollar against tokens per second and user.
+
+    refused: points that only single precision takes for feasible; what they alone beat was passed over.
+    """
 
     optima: dict[str, Found]
     front: list[Answer]
+    refused: Points = NONE
+
+    def passed_over(self, objective: str) -> bool:
+        """Whether a refused point beat the optimum of an objective, so that better ones may have gone with it."""
+        best = self.optima.get(objective)
+        most = float(getattr(self.refused, OF_POINTS[objective]).max(initial=0.0))
+        return best is not None and most > best.values[objective] * (1.0 + TOLERANCE)
 
 
 def evaluated(sweep: Sweep, points: Points) -> tuple[Metrics, Mapping]:
@@ -78,58 +88,71 @@ def evaluated(sweep: Sweep, points: Points) -> tuple[Metrics, Mapping]:
     return evaluate_pairs(chips, job.transformer, job.requests, mappings, job.assumptions), mappings
 
 
-def found_points(sweep: Sweep, points: Points) -> list[Found]:
-    """Those of the points that double precision finds feasible too, in order."""
+def found_points(sweep: Sweep, points: Points) -> tuple[list[Found], Points]:
+    """Those of the points that double precision finds feasible too, in order, and those that it refuses."""
     if not len(points.number):
-        return []
+        return [], NONE
     metrics, mappings = evaluated(sweep, points)
-    return [
+    feasible = np.asarray(metrics.worst_limit) <= 0.0
+    found = [
         Found(
             int(points.number[place]),
             sweep.grid.design(int(points.number[place])),
             {name: float(getattr(mappings, name)[place]) for name in Mapping.__dataclass_fields__},
             {name: float(getattr(metrics, name)[place]) for name in OBJECTIVES},
         )
-        for place in np.flatnonzero(metrics.worst_limit <= 0.0)
+        for place in np.flatnonzero(feasible)
     ]
+    return found, points.take(np.flatnonzero(~feasible))
 
 
 def result_of(sweep: Sweep, state: State) -> Result:
     """Optima and front of the points of a sweep that double precision finds feasible too."""
-    found = found_points(sweep, state.points)
+    found, refused = found_points(sweep, state.points)
     if not found:
-        return Result({}, [])
+        return Result({}, [], refused)
     names = OBJECTIVES if sweep.front else (sweep.job.objective,)
     optima = {name: max(found, key=lambda one, name=name: one.values[name]) for name in names}
-    return Result(optima, front_of(sweep, found, state.reach) if sweep.front else [])
+    return Result(optima, front_of(sweep, found, refused, state.reach) if sweep.front else [], refused)
 
 
-def front_of(sweep: Sweep, found: list[Found], reach: float) -> list[Answer]:
+def front_of(sweep: Sweep, found: list[Found], refused: Points, reach: float) -> list[Answer]:
     """The front of some points: at the stated speeds that any reaches, each point once, or the whole of it."""
     dollars, speed = (np.array([one.values[name] for one in found]) for name in OBJECTIVES[:2])
-    if not sweep.stated:
+    if sweep.stated:
+        least = np.array([0.0, *sweep.speeds[sweep.speeds <= speed.max()]])
+        places = answers(dollars, speed, least)
+        fresh = np.flatnonzero(np.diff(places, prepend=-1))
+        least, places = least[fresh], places[fresh]
+    else:
         places = pareto_front(-dollars, speed)
-        return [Answer(found[place], found[place].values[OBJECTIVES[1]], True) for place in places]
-    least = np.array([0.0, *sweep.speeds[sweep.speeds <= speed.max()]])
-    places = answers(dollars, speed, least)
-    fresh = np.flatnonzero(np.diff(places, prepend=-1))
-    return [Answer(found[places[at]], float(least[at]), bool(least[at] <= reach)) for at in fresh]
+        least, reach = speed[places], np.inf
+    beaten = refused.dollars > dollars[places, None] * (1.0 + TOLERANCE)
+    hidden = (beaten & (refused.speed >= least[:, None])).any(axis=1)
+    exact = (least <= reach) & ~hidden
+    return [Answer(found[place], float(at), bool(one)) for place, at, one in zip(places, least, exact, strict=True)]
 
 
-def proven(sweep: Sweep, objective: str) -> bool:
-    """Whether the optimum of an objective was sought in all that was covered."""
-    return objective == sweep.job.objective or (sweep.front and not (sweep.stated and sweep.prune))
+def proven(sweep: Sweep, result: Result, objective: str) -> bool:
+    """Whether the optimum of an objective was sought in all that was covered, and nothing was passed over."""
+    sought = objective == sweep.job.objective or (sweep.front and not (sweep.stated and sweep.prune))
+    return sought and not result.passed_over(objective)
 
 
-def best_json(found: Found | None, sweep: Sweep, objective: str, whole: bool) -> dict[str, Any] | None:
-    """A found point for a document: free, those fields of its design that are free in the space.
+def best_json(sweep: Sweep, result: Result, objective: str, whole: bool) -> dict[str, Any] | None:
+    """The best point for an objective: free, those fields of its design that are free in the space.
 
     whole: whether the whole grid is covered.
     """
+    found = result.optima.get(objective)
     if found is None:
         return None
     free = {path: found.design[path] for path in sweep.grid.space.free}
-    head = {"objective": objective, "value": found.values[objective], "proven": whole and proven(sweep, objective)}
+    head = {
+        "objective": objective,
+        "value": found.values[objective],
+        "proven": whole and proven(sweep, result, objective),
+    }
     head |= {"number": found.number, "values": found.values}
     return head | {"free": free, "design": found.design, "mapping": found.mapping}
 
@@ -139,7 +162,8 @@ def document_of(
 ) -> dict[str, Any]:
     """What a sweep prints: optima, front, how many points were covered and evaluated, and what is proven.
 
-    bound: over the whole box of the space, if one was worked out.
+    points_per_second counts what is covered, evaluated_per_second what was evaluated for it. bound: over the whole
+    box of the space, if one was worked out.
     """
     counts, job, grid = state.counts, sweep.job, sweep.grid
     covered = counts.designs * sweep.mappings
@@ -156,8 +180,8 @@ def document_of(
         "model": job.model,
         "traffic": job.traffic,
         "price_basis": job.price_basis,
-        "optimum": best_json(result.optima.get(objective), sweep, objective, whole),
-        "optima": {name: best_json(result.optima.get(name), sweep, name, whole) for name in OBJECTIVES},
+        "optimum": best_json(sweep, result, objective, whole),
+        "optima": {name: best_json(sweep, result, name, whole) for name in OBJECTIVES},
         "front": front if sweep.front else None,
         "designs": counts.designs,
         "mappings": sweep.mappings,
@@ -168,6 +192,7 @@ def document_of(
         "designs_beaten": counts.beaten,
         "seconds": state.seconds,
         "points_per_second": covered / state.seconds if state.seconds else None,
+        "evaluated_per_second": counts.evaluated / state.seconds if state.seconds else None,
         "certificate": certificate_of(sweep, state, result, objective, bound),
     }
 
@@ -183,20 +208,21 @@ def certificate_of(
     counts, designs = state.counts, sweep.grid.designs
     whole = counts.designs == designs
     best = result.optima.get(objective)
-    value = best.values[objective] if best and whole else None
+    value = best.values[objective] if best and whole and proven(sweep, result, objective) else None
     told = f"covered {counts.designs:,} of {designs:,} designs of the grid ({100 * counts.designs / designs:.3g} %)"
     speeds = speeds_proven(sweep, state, result) if whole else []
     upper = None if bound is None else max(bound, (value or 0.0) * (1.0 + TOLERANCE))
     gap = upper / value - 1.0 if upper is not None and value else None
     between = "between the points of the grid nothing is proven"
     if gap is not None:
-        between = f"no design of the space, between the points of the grid either, is better by more than {gap:.3%}"
+        most = f"by more than {gap:.3%}" if gap < 1.0 else f"than {gap + 1.0:.3g} times the optimum"
+        between = f"no design of the space, between the points of the grid either, is better {most}"
     return {
         "grid_optimum": value,
         "grid_upper_bound": value * (1.0 + TOLERANCE) if value is not None else None,
         "upper_bound": upper,
         "gap": gap,
-        "optima_proven": [name for name in result.optima if whole and proven(sweep, name)],
+        "optima_proven": [name for name in result.optima if whole and proven(sweep, result, name)],
         "front_speeds": speeds,
         "whole_front": whole and sweep.front and not sweep.stated,
         "grid_designs": designs,
@@ -207,8 +233,12 @@ def certificate_of(
 
 def speeds_proven(sweep: Sweep, state: State, result: Result) -> list[float]:
     """The stated speeds at which a front is exact where the whole grid is covered [1/s]."""
-    fastest = max((one.point.values[OBJECTIVES[1]] for one in result.front), default=0.0)
-    return sweep.speeds[sweep.speeds <= min(state.reach, fastest)].tolist() if sweep.stated else []
+    if not (sweep.stated and result.front):
+        return []
+    fastest = max(one.point.values[OBJECTIVES[1]] for one in result.front)
+    speeds = sweep.speeds[sweep.speeds <= min(state.reach, fastest)]
+    answer = np.searchsorted([one.at_least for one in result.front], speeds, side="right") - 1
+    return [float(speed) for speed, at in zip(speeds, answer, strict=True) if result.front[at].exact]
 
 
 def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) -> list[str]:
@@ -216,6 +246,8 @@ def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) ->
     if not whole:
         return ["no bound: only a part of the grid is covered"]
     told = ["the optimum of the grid is exact"]
+    if result.passed_over(sweep.job.objective):
+        told = ["the optimum is not proven: points that only single precision takes for feasible beat it and others"]
     if speeds:
         told.append(
             "exact too: the most tokens per dollar of all points at least as fast as "
@@ -223,7 +255,7 @@ def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) ->
         )
     elif sweep.front and not sweep.stated:
         told.append("exact too: the whole front of tokens per dollar against tokens/s/user")
-    others = [name for name in result.optima if not proven(sweep, name)]
+    others = [name for name in result.optima if name != sweep.job.objective and not proven(sweep, result, name)]
     if others:
         told.append(f"best found, not proven: {', '.join(others)}; --objective or --whole-front proves them")
     return told
@@ -236,7 +268,7 @@ def sample_rows(sweep: Sweep, plan: Plan, store: SweepStore) -> list[dict[str, A
         return []
     numbers = sweep.numbers(0, sample_size(plan.designs))
     points = best_of_designs(kept.chunk.points)
-    best = {one.number: one for one in found_points(sweep, points)}
+    best = {one.number: one for one in found_points(sweep, points)[0]}
     rows = []
     for number in numbers.tolist():
         design = {f"design.{path}": value for path, value in sweep.grid.design(number).items()}
