@@ -25,8 +25,8 @@ from dse.commands.sweep import folder_of, submitted
 from dse.search.sweeps.asked import Asked, sweep_of
 from dse.search.sweeps.bounds import bound_of, quick_of, work_of
 from dse.search.sweeps.boxes import chips_at, tables_of
-from dse.search.sweeps.branch import roofs_of, sheet_over
-from dse.search.sweeps.ceiling import ceiling
+from dse.search.sweeps.branch import Batch, roofs_of, sheet_over
+from dse.search.sweeps.ceiling import MOST_NODES, ceiling, without_lower_half
 from dse.search.sweeps.cover import cover_of, designs_in
 from dse.search.sweeps.grid import grid_of, grid_sizes
 from dse.search.sweeps.result import document_of, result_of, sample_rows
@@ -298,9 +298,31 @@ def test_a_cluster_gives_the_answer_of_one_process(catalogue: Catalogue, tmp_pat
         pass
 
 
+def test_boxes_that_are_given_up_leave_their_bound() -> None:
+    """No bound is lower than what goes, and with it every node of its boxes."""
+    whole = Batch(
+        *(np.arange(8)[:, None].repeat(2, axis=1) for _ in range(2)),
+        box=np.arange(16) // 2,
+        group=np.arange(16),
+        promise=np.array([5.0, 1.0, 7.0, 3.0, 8.0, 2.0, 6.0, 4.0]),
+        depth=3,
+        level=1,
+    )
+    (kept,), bound = without_lower_half([whole])
+    assert bound == 4.5
+    assert kept.promise.tolist() == [5.0, 7.0, 8.0, 6.0]
+    assert kept.first[:, 0].tolist() == [0, 2, 4, 6]
+    assert kept.group.tolist() == [0, 1, 4, 5, 8, 9, 12, 13]
+    assert kept.box.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert without_lower_half([replace(whole, promise=np.ones(8))]) == ([], 1.0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SPACES)
-def test_nothing_between_the_points_of_the_grid_beats_the_ceiling(catalogue: Catalogue, name: str) -> None:
+@pytest.mark.parametrize(("name", "most"), [*((name, MOST_NODES) for name in SPACES), ("gpu", 5000)])
+def test_nothing_between_the_points_of_the_grid_beats_the_ceiling(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr("dse.search.sweeps.ceiling.MOST_NODES", most)
     space = load_space(name, catalogue)
     job = job_of(catalogue, space.model, space.traffic, space.price_basis, space.objective, most_chips=FEW_CHIPS)
     chips = random_chips(space, catalogue, 256, seed=11)

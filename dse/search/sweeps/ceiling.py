@@ -17,19 +17,22 @@ from dse.analysis.comparison import Job
 from dse.best_mapping import OBJECTIVES
 from dse.catalogue import Space
 from dse.catalogue.fields import Range
-from dse.search.sweeps.branch import BOXES, Batch, begun, bounded, halved, joined, opened, taken
+from dse.search.sweeps.branch import BOXES, Batch, begun, bounded, halved, joined, lean, opened, taken
 from dse.search.sweeps.grid import Axis, Grid, points_of, tied_axis, ties
 from dse.search.sweeps.points import MOST, Rivals
 from dse.search.sweeps.sweep import prepare
 from dse.search.sweeps.swept import Sweep
 
-__all__ = ["ceiling", "cells_of"]
+__all__ = ["MOST_NODES", "ceiling", "cells_of", "without_lower_half"]
 
 CELLS = 32
 """Cells of a free number without steps [1]."""
 
 MOST_STEPS = 128
 """Steps of a free number that are told apart; one of more is cut into cells [1]."""
+
+MOST_NODES = 8_000_000
+"""Boxes with a group each that wait at most: of more, those with the lower bounds are given up [1]."""
 
 CLOSE = 1e-3
 """Gap over what is found that is close enough [1]."""
@@ -74,8 +77,21 @@ def ceiling(space: Space, job: Job, found: float, seconds: float) -> float | Non
         if highest <= max(done, found * (1.0 + CLOSE)) or (time.monotonic() > until and math.isfinite(highest)):
             return max(highest, done)
         waiting, least = refined(sweep, waiting, found)
-        done = max(done, least)
+        waiting, low = without_lower_half(waiting) if nodes_of(waiting) > MOST_NODES else (waiting, found)
+        done = max(done, least, low)
     return done
+
+
+def nodes_of(waiting: list[Batch]) -> int:
+    """Boxes with a group each that wait."""
+    return sum(len(batch.box) for batch in waiting)
+
+
+def without_lower_half(waiting: list[Batch]) -> tuple[list[Batch], float]:
+    """The half of the boxes with the higher bounds, and the highest bound of those that go: no bound is below it."""
+    middle = float(np.median(np.concatenate([batch.promise for batch in waiting])))
+    higher = [(batch, np.flatnonzero(batch.promise > middle)) for batch in waiting]
+    return [taken(batch, places, batch.depth) for batch, places in higher if len(places)], middle
 
 
 def refined(sweep: Sweep, waiting: list[Batch], found: float) -> tuple[list[Batch], float]:
@@ -93,7 +109,8 @@ def refined(sweep: Sweep, waiting: list[Batch], found: float) -> tuple[list[Batc
     single, leaf = left.depth == len(sweep.order), left.level == len(sweep.tree.levels) - 1
     if single and leaf:
         return rest, float(left.promise.max())
-    return rest + (halved(sweep, left) if not single and (leaf or wide(left)) else [opened(sweep, left)]), found
+    smaller = halved(sweep, left) if not single and (leaf or wide(left)) else [opened(sweep, left)]
+    return rest + [lean(batch) for batch in smaller], found
 
 
 def wide(batch: Batch) -> bool:
