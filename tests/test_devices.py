@@ -16,7 +16,8 @@ import pytest
 
 from dse.search.sweeps.asked import Asked, sweep_of
 from dse.search.sweeps.points import NONE, best_of_designs
-from dse.search.sweeps.run import result_of
+from dse.search.sweeps.result import result_of
+from dse.search.sweeps.run import State
 from dse.search.sweeps.scoring import dense, every_point
 
 TWO = "--xla_force_host_platform_device_count=2"
@@ -70,10 +71,12 @@ def on_two_devices(code: str, flags: str = "") -> str:
 
 def swept() -> list[Any]:
     """The optima and the front of some designs, and how many of a sample have a mapping that is feasible."""
-    sweep, _ = sweep_of(Asked("gpu", most_chips=16, prune=False))
+    sweep, _ = sweep_of(Asked("gpu", most_chips=16, prune=False, whole_front=True))
     digits = sweep.digits_of(sweep.numbers(0, 200))
-    result = result_of(sweep, dense(sweep, digits, NONE).points)
-    told = [(one.number, one.mapping, one.values) for one in [*result.optima.values(), *result.front]]
+    chunk = dense(sweep, digits, NONE)
+    result = result_of(sweep, State(chunk.counts, chunk.points, 0.0, 0.0, 0))
+    found = [*result.optima.values(), *(one.point for one in result.front)]
+    told = [(one.number, one.mapping, one.values) for one in found]
     return json.loads(json.dumps([told, len(best_of_designs(every_point(sweep, digits)).number)]))
 
 
