@@ -124,8 +124,6 @@ def test_stopped_or_in_shards_the_front_at_stated_speeds_is_the_same(
 
 def test_a_bound_competes_at_the_stated_speed_below_it() -> None:
     """Against every point at least as fast as that speed, not against those as fast as itself."""
-    from dse.search.sweeps.points import Points
-
     dollars, speed = np.array([9.0, 6.0, 2.0]), np.array([10.0, 30.0, 80.0])
     points = Points(np.arange(3), np.arange(3), dollars, speed, np.ones(3))
     assert answers(dollars, speed, np.array([0.0, 10.0, 20.0, 30.0, 31.0])).tolist() == [0, 0, 1, 1, 2]
@@ -138,6 +136,28 @@ def test_a_bound_competes_at_the_stated_speed_below_it() -> None:
     assert fastest.beat(np.ones(2), np.array([80.0, 80.1]), np.ones(2)).tolist() == [True, False]
     thrifty = rivals_at(points, OBJECTIVES[2], np.array([20.0]))
     assert thrifty.beat(np.ones(2), np.full(2, 20.0), np.array([0.9, 1.1])).tolist() == [True, False]
+
+
+def test_a_rival_at_a_speed_is_that_fast_in_double_precision_too() -> None:
+    """One that is faster by less than single precision errs does not beat what else may be the answer."""
+    dollars, speed = np.array([9.0, 5.0]), np.array([20.0 * (1.0 + 1e-7), 25.0])
+    points = Points(np.arange(2), np.arange(2), dollars, speed, np.ones(2))
+    rivals = rivals_at(points, OBJECTIVES[0], np.array([20.0]))
+    offered = np.array([8.0, 4.0])
+    assert rivals.beat(offered, np.full(2, 22.0), np.ones(2)).tolist() == [False, True]
+    assert rivals.beat(offered, np.full(2, 19.0), np.ones(2)).tolist() == [True, True]
+
+
+def test_speeds_below_that_of_the_traffic_let_nothing_in(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Every point that is found keeps the limit of the traffic, so that its answer is the optimum of the grid."""
+    grid = small_grid(catalogue, "gpu")
+    sweep, state = swept(catalogue, grid, tmp_path, True, speeds=(5.0, 25.0))
+    assert 1.0 / sweep.traffic.time_per_output_token > 5.0
+    result = result_of(sweep, state)
+    assert len(result.refused.number) == 0
+    document = document_of(sweep, state, result, OBJECTIVES[0])
+    assert document["optimum"]["proven"]
+    assert document["certificate"]["front_speeds"] == [5.0, 25.0]
 
 
 def test_speeds_are_round_above_the_limit_of_the_traffic(catalogue: Catalogue) -> None:
@@ -170,6 +190,15 @@ def test_what_double_precision_refuses_takes_the_proof_away(catalogue: Catalogue
             any("not proven: points that only single" in line for line in document["certificate"]["statements"])
             != proof
         )
+    nothing = document_of(sweep, state, Result({}, [], refused), OBJECTIVES[0])["certificate"]["statements"]
+    assert any("not proven: points that only single" in line for line in nothing)
+    none = document_of(sweep, state, Result({}, []), OBJECTIVES[0])["certificate"]
+    assert "no design of the grid can do the job" in none["statements"]
+    all_of_it = replace(sweep, speeds=sweep.speeds[:0])
+    for every, proof in ((result.front, True), ([replace(result.front[0], exact=False)], False)):
+        certificate = document_of(all_of_it, state, replace(result, front=every), OBJECTIVES[0])["certificate"]
+        assert certificate["whole_front"] == proof
+        assert any("the whole front" in line for line in certificate["statements"]) == proof
     assert [one.exact for one in front_of(sweep, points, NONE, state.reach)] == [True] * len(points)
     fast = replace(refused, speed=np.array([best[OBJECTIVES[1]] * 1.001]))
     found = front_of(sweep, points, fast, state.reach)

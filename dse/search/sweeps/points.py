@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool
 from dse.analysis.comparison import pareto_front
 from dse.arrays import Number
 from dse.best_mapping import OBJECTIVES
-from dse.search.sweeps.bounds import Bound
+from dse.search.sweeps.bounds import TOLERANCE, Bound
 
 __all__ = [
     "KEPT",
@@ -151,9 +151,11 @@ def rivals_at(points: Points, objective: str, speeds: np.ndarray) -> Rivals:
     """What bounds are held against where the front counts at stated speeds alone, and the optimum of the objective.
 
     speeds: rising, those that points reach. Whatever is slower than one competes at the one below it, the slowest for
-    the optimum alone: a step of the front lies just before the next stated speed.
+    the optimum alone: a step of the front lies just before the next stated speed. A point counts at a speed when double
+    precision, too, finds it as fast: one that falls short by rounding would beat the answer and be none itself.
     """
-    best = [points.dollars[points.speed >= speed].max(initial=0.0) for speed in (0.0, *speeds)]
+    least = np.append(0.0, speeds * (1.0 + TOLERANCE))
+    best = [points.dollars[points.speed >= speed].max(initial=0.0) for speed in least]
     last = float(points.speed.max(initial=0.0)) if objective == OBJECTIVES[1] else MOST
     steps = np.nextafter(speeds, 0.0)
     joules = float(points.joules.max(initial=0.0)) if objective == OBJECTIVES[2] else MOST

@@ -74,10 +74,14 @@ class Result:
     refused: Points = NONE
 
     def passed_over(self, objective: str) -> bool:
-        """Whether a refused point beat the optimum of an objective, so that better ones may have gone with it."""
+        """Whether a refused point beat the optimum of an objective, so that better ones may have gone with it.
+
+        Any does where nothing else was found.
+        """
         best = self.optima.get(objective)
+        value = best.values[objective] if best else 0.0
         most = float(getattr(self.refused, OF_POINTS[objective]).max(initial=0.0))
-        return best is not None and most > best.values[objective] * (1.0 + TOLERANCE)
+        return most > value * (1.0 + TOLERANCE)
 
 
 def evaluated(sweep: Sweep, points: Points) -> tuple[Metrics, Mapping]:
@@ -224,7 +228,7 @@ def certificate_of(
         "gap": gap,
         "optima_proven": [name for name in result.optima if whole and proven(sweep, result, name)],
         "front_speeds": speeds,
-        "whole_front": whole and sweep.front and not sweep.stated,
+        "whole_front": whole and whole_front(sweep, result),
         "grid_designs": designs,
         "covered_designs": counts.designs,
         "statements": [told, *exactness(sweep, result, speeds, whole), between],
@@ -241,11 +245,17 @@ def speeds_proven(sweep: Sweep, state: State, result: Result) -> list[float]:
     return [float(speed) for speed, at in zip(speeds, answer, strict=True) if result.front[at].exact]
 
 
+def whole_front(sweep: Sweep, result: Result) -> bool:
+    """Whether all of the front was sought, and no refused point may have hidden any of it."""
+    seen = bool(result.front) or not len(result.refused.number)
+    return sweep.front and not sweep.stated and seen and all(one.exact for one in result.front)
+
+
 def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) -> list[str]:
     """What is exact and what is merely the best found, in words."""
     if not whole:
         return ["no bound: only a part of the grid is covered"]
-    told = ["the optimum of the grid is exact"]
+    told = ["the optimum of the grid is exact" if result.optima else "no design of the grid can do the job"]
     if result.passed_over(sweep.job.objective):
         told = ["the optimum is not proven: points that only single precision takes for feasible beat it and others"]
     if speeds:
@@ -253,7 +263,7 @@ def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) ->
             "exact too: the most tokens per dollar of all points at least as fast as "
             f"{', '.join(f'{speed:g}' for speed in speeds)} tokens/s/user"
         )
-    elif sweep.front and not sweep.stated:
+    elif result.front and whole_front(sweep, result):
         told.append("exact too: the whole front of tokens per dollar against tokens/s/user")
     others = [name for name in result.optima if name != sweep.job.objective and not proven(sweep, result, name)]
     if others:

@@ -2,8 +2,9 @@
 
 A few designs are evaluated under all mappings; from the best of them it is climbed to better ones, one field at a time,
 because what is found early decides how much can be left out. Then the grid is covered, region by region, by branch and
-bound (`branch`): what is skipped is beaten by a found point that is at least as fast, cheaper than its bound and burns
-no more for a token. So the optima and the front are those of the exhaustive sweep, which evaluates all there is.
+bound (`branch`): what is skipped is beaten by a found point. For the whole front that is one at least as fast, cheaper
+than the bound and burning no more for a token; at stated speeds one that is as fast as the speed below the bound, and
+cheaper. So what is sought is that of the exhaustive sweep, which evaluates all there is.
 """
 
 from __future__ import annotations
@@ -199,8 +200,12 @@ def dives(sweep: Sweep, found: Points) -> Chunk:
 
 
 def faster(sweep: Sweep, speed: float) -> Sweep:
-    """The sweep for the most tokens per dollar of all points that are at least so fast, by the limit of its traffic."""
-    traffic = replace(sweep.traffic, time_per_output_token=np.asarray(1.0 / speed, np.float32))
+    """The sweep for the most tokens per dollar of all points that are at least so fast, by the limit of its traffic.
+
+    The limit never becomes looser: what keeps only that one would beat points that can do the job.
+    """
+    slowest = np.asarray(min(float(sweep.traffic.time_per_output_token), 1.0 / speed), np.float32)
+    traffic = replace(sweep.traffic, time_per_output_token=slowest)
     return replace(sweep, front=False, traffic=traffic, job=replace(sweep.job, objective=OBJECTIVES[0]))
 
 
