@@ -23,6 +23,7 @@ from dse.analysis.comparison import job_of
 from dse.catalogue import CatalogueError
 from dse.search.objective import Outcome
 from dse.search.studies import patience
+from dse.search.studies.journal import forget_lost_lock
 from dse.search.studies.plan import new_study
 from dse.search.studies.recovery import WORKER
 from dse.search.studies.storage import open_storage
@@ -72,6 +73,12 @@ def test_the_lock_of_a_journal_that_has_moved_keeps_nobody_waiting(tmp_path: Pat
     os.utime(lock, (0, 0), follow_symlinks=False)
     assert open_storage(f"journal:{file}").get_all_studies()[0].study_name == study.study_name
     assert not lock.is_symlink()
+
+
+def test_a_lock_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another process has written its line meanwhile."""
+    monkeypatch.setattr(Path, "is_symlink", lambda _: True)
+    forget_lost_lock(tmp_path / "a.journal")
 
 
 def test_a_full_disk_loses_nothing_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ all of it unreadable.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -58,8 +59,10 @@ def forget_lost_lock(file: Path) -> None:
     A live process holds a lock for milliseconds; one of another program may point nowhere, and is left its time.
     """
     lock = file.with_name(file.name + ".lock")
-    if lock.is_symlink() and not lock.exists() and time.time() - lock.lstat().st_mtime > STALE_LOCK:
-        lock.unlink(missing_ok=True)
+    # Whoever holds it may let go at any moment.
+    with contextlib.suppress(FileNotFoundError):
+        if lock.is_symlink() and not lock.exists() and time.time() - lock.lstat().st_mtime > STALE_LOCK:
+            lock.unlink()
 
 
 class WholeLines(JournalFileBackend):
