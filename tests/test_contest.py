@@ -71,8 +71,12 @@ def test_trials_and_seconds_and_points_to_the_best() -> None:
 
 def test_courses_are_held_against_the_proven_optimum_and_the_best_ever_seen(tmp_path: Path) -> None:
     document = tmp_path / "sweep.json"
-    front = [{"tokens_per_dollar": 2.0, "output_tokens_per_s_per_user": 3.0, "tokens_per_joule": 1.0}]
-    document.write_text(json.dumps({"space": "hill", "optimum": {"value": 95.0}, "designs": 9, "front": front}))
+    front = [
+        {"tokens_per_dollar": dollars, "output_tokens_per_s_per_user": 3.0, "tokens_per_joule": 1.0, "proven": proven}
+        for dollars, proven in ((2.0, True), (9.0, False))
+    ]
+    told = {"space": "hill", "optimum": {"value": 95.0, "proven": True}, "designs": 9, "front": front}
+    document.write_text(json.dumps(told))
     add_optima(tmp_path / "optima.csv", [document])
     proven = proven_in(tmp_path / "optima.csv")
     assert proven.fronts["hill"].tolist() == [[2.0, 3.0]]
@@ -87,6 +91,10 @@ def test_courses_are_held_against_the_proven_optimum_and_the_best_ever_seen(tmp_
     document.write_text("{}")
     with pytest.raises(CatalogueError, match="is no document of a sweep"):
         add_optima(tmp_path / "optima.csv", [document])
+    document.write_text(json.dumps(told | {"optimum": {"value": 99.0, "proven": False}}))
+    with pytest.raises(CatalogueError, match="proves no optimum"):
+        add_optima(tmp_path / "optima.csv", [document])
+    assert proven_in(tmp_path / "optima.csv").optima == {"hill": (95.0, 9)}
 
 
 def test_fronts_are_measured_by_their_volume() -> None:

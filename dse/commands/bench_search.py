@@ -165,7 +165,10 @@ def searches(problems: Sequence[Problem], samplers: Sequence[str], seeds: int) -
 
 
 def add_optima(file: Path, documents: Sequence[Path]) -> None:
-    """Put optima and fronts of sweeps into tables; of one space the last counts. CatalogueError for other files."""
+    """Put what sweeps have proven, optima and fronts, into tables; of one space the last counts.
+
+    CatalogueError for other files, and where a sweep has not proven its optimum.
+    """
     import numpy as np
 
     from dse.best_mapping import OBJECTIVES
@@ -176,12 +179,16 @@ def add_optima(file: Path, documents: Sequence[Path]) -> None:
     for path in documents:
         try:
             read = json.loads(path.read_text(encoding="utf-8"))
+            exact = read["optimum"]["proven"]
             proven.optima[read["space"]] = (float(read["optimum"]["value"]), int(read["designs"]))
-            if read.get("front"):
-                front = [[point[name] for name in OBJECTIVES[:2]] for point in read["front"]]
+            front = [[point[name] for name in OBJECTIVES[:2]] for point in read["front"] or [] if point["proven"]]
+            if front:
                 proven.fronts[read["space"]] = np.array(front)
         except (OSError, ValueError, KeyError, TypeError) as error:
             way_out = "write it with: dse sweep SPACE --json > FILE"
             raise CatalogueError([Problem("is no document of a sweep", str(path), way_out=way_out)]) from error
+        if not exact:
+            way_out = "sweep the whole grid for the objective of the space"
+            raise CatalogueError([Problem("proves no optimum", str(path), way_out=way_out)])
     if documents:
         keep_proven(file, proven)
