@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from test_portfolio import MOST, TWO
 
 from dse.analysis.portfolio import PORTFOLIO_OBJECTIVES, Portfolio, at_every_pair, portfolio_of
-from dse.catalogue import load_space, open_catalogue
+from dse.catalogue import CatalogueError, load_space, open_catalogue
 from dse.catalogue.store import Catalogue
 from dse.search.portfolio import portfolio_outcomes
 from dse.search.samplers.genes import columns_of, params_of
@@ -18,6 +20,7 @@ from dse.search.samplers.portfolio_scorer import PortfolioScorer
 from dse.search.samplers.screening import ATTRIBUTE
 from dse.search.samplers.shortlist import SIZE
 from dse.search.samplers.slopes import relax_portfolio
+from dse.search.studies.plan import check_unchanged
 from dse.search.studies.storage import open_storage
 from dse.search.studies.study import best_trial, create, portfolio_plan, run
 
@@ -101,3 +104,13 @@ def test_a_study_that_goes_on_begins_with_the_mappings_of_every_pair(own: Catalo
     run(study, space, two, own.library, 1)
     first, last = (study.trials[place].user_attrs[ATTRIBUTE]["points"] for place in (0, -1))
     assert last <= 2048 * SIZE * len(two.pairs) < first
+
+
+def test_other_mappings_at_any_pair_are_noticed(own: Catalogue, two: Portfolio) -> None:
+    """A study goes on with the mappings of its trials, which must be there."""
+    space, (first, last) = load_space("matx", own), two.pairs
+    plan = portfolio_plan(space, two, ["mean"], "screening", 0)
+    check_unchanged(plan, space, two)
+    fewer = replace(last.job, mappings=jax.tree.map(lambda leaf: leaf[:-1], last.job.mappings))
+    with pytest.raises(CatalogueError, match="figures of the catalogue"):
+        check_unchanged(plan, space, replace(two, pairs=(first, replace(last, job=fewer))))

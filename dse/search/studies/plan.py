@@ -78,15 +78,16 @@ def digest(space: Space, job: Job | Portfolio) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def figures_of(space: Space, job: Job) -> str:
-    """Fingerprint of what the catalogue makes of some designs, and of the mappings that are tried.
+def figures_of(space: Space, job: Job | Portfolio) -> str:
+    """Fingerprint of what the catalogue makes of some designs, and of the mappings that are tried for every job.
 
     To nine digits, so that machines that round differently agree.
     """
-    found = distributions(space)
+    jobs, found = [job] if isinstance(job, Job) else [pair.job for pair in job.pairs], distributions(space)
     probes = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    chips = chips_of_samples(space, [suggest(probes.ask(), space, found) for _ in range(PROBES)], job.library)
-    numbers = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves((chips, job.mappings))]).astype(np.float64)
+    chips = chips_of_samples(space, [suggest(probes.ask(), space, found) for _ in range(PROBES)], jobs[0].library)
+    leaves = jax.tree.leaves((chips, [each.mappings for each in jobs]))
+    numbers = np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(np.float64)
     return hashlib.sha256(" ".join(f"{number:.9g}" for number in numbers).encode()).hexdigest()[:16]
 
 
@@ -127,7 +128,7 @@ def planned(space: Space, asked: Job | Portfolio, fields: tuple[str, ...], sampl
         portfolio="" if one else asked.name,
         least_qsnr=job.quality.least_qsnr,
         greatest_loss=job.quality.greatest_loss,
-        figures=figures_of(space, job),
+        figures=figures_of(space, asked),
     )
 
 
@@ -185,8 +186,7 @@ def check_unchanged(plan: Plan, space: Space, job: Job | Portfolio) -> None:
         rule = "the space, its model, traffic or assumptions have changed since the study began"
         way_out = "restore the files, or start a new study"
         raise CatalogueError([Problem(rule, value=space.name, way_out=way_out)])
-    one = job if isinstance(job, Job) else job.pairs[0].job
-    if plan.figures and plan.figures != figures_of(space, one):
+    if plan.figures and plan.figures != figures_of(space, job):
         rule = "figures of the catalogue (processes, memories, formats, mappings) have changed since the study began"
         way_out = "restore the files, or start a new study"
         raise CatalogueError([Problem(rule, value=space.name, way_out=way_out)])
