@@ -162,7 +162,7 @@ def score_designs(
     slowest: Number | None = None,
     workers: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Best score and its place in the lattice for every design, in float32.
+    """Best score, to the digits of float32, and its place in the lattice for every design.
 
     chips: leaves (designs,) or scalar, and so the silicon and economics of the assumptions, whose serving is scalar;
     mappings: leaves (mappings,); weights: of the OBJECTIVES (3,); slowest: limit on the time per output token of each
@@ -190,7 +190,7 @@ def score_designs(
     with ThreadPoolExecutor(workers) as pool:
         done = list(pool.map(one, blocks(designs, size)))
     values, places = (np.concatenate(parts)[:designs] for parts in zip(*done, strict=True))
-    return values, np.minimum(places, count - 1)
+    return values.astype(np.float64), np.minimum(places, count - 1)
 
 
 def evaluate_pairs(
