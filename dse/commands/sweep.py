@@ -214,14 +214,15 @@ def run_shown(
     from dse.search.sweeps.run import run_sweep
 
     console = Console(stderr=True)
-    total = -(-plan.designs // plan.of)
+    total = plan.designs
     if not silent:
         console.print(f"sweep {store.folder}: {total:,} designs x {sweep.mappings:,} mappings", highlight=False)
     with sweep_bar(console, silent) as bar:
         task = bar.add_task("", total=total, state="screening a sample first")
 
         def told(state: State) -> None:
-            bar.update(task, completed=state.counts.designs, state=state_text(state, total, sweep.mappings, objective))
+            text = state_text(state, plan, sweep.mappings, objective)
+            bar.update(task, completed=state.counts.designs, state=text)
 
         try:
             if spread is None:
@@ -235,8 +236,8 @@ def run_shown(
             raise
 
 
-def state_text(state: State, total: int, mappings: int, objective: str) -> str:
-    """Points a second, time left and the best so far, short enough for one line."""
+def state_text(state: State, plan: Plan, mappings: int, objective: str) -> str:
+    """Points a second, time left and the best so far, short enough for one line; left: where all shards run alike."""
     from dse.reporting.text import measured, significant
     from dse.search.sweeps.points import OF_POINTS
 
@@ -245,7 +246,7 @@ def state_text(state: State, total: int, mappings: int, objective: str) -> str:
     rate = state.fresh_designs / state.fresh_seconds if state.fresh_designs else 0.0
     if not rate:
         return best
-    left = (total - state.counts.designs) / rate
+    left = (plan.designs - state.counts.designs) / plan.of / rate
     return f"covers {significant(rate * mappings / 1e6)} M points/s, {clock(left)} left, {best}"
 
 

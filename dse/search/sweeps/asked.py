@@ -64,7 +64,7 @@ class Asked:
         words += [word for one in self.grid for word in ("--grid", one)]
         words += self.quality.options()
         words += ["--prune" if self.prune else "--no-prune", "--front" if self.front else "--no-front"]
-        words += ["--speeds", ",".join(f"{speed:g}" for speed in self.speeds)] if self.speeds else []
+        words += ["--speeds", ",".join(f"{speed:.12g}" for speed in self.speeds)] if self.speeds else []
         words += ["--whole-front"] if self.whole_front else []
         return shlex.join(words)
 

@@ -255,7 +255,11 @@ def exactness(sweep: Sweep, result: Result, speeds: list[float], whole: bool) ->
     """What is exact and what is merely the best found, in words."""
     if not whole:
         return ["no bound: only a part of the grid is covered"]
-    told = ["the optimum of the grid is exact" if result.optima else "no design of the grid can do the job"]
+    told = [
+        "the optimum of the grid is exact, up to the rounding of single precision"
+        if result.optima
+        else "no design of the grid can do the job"
+    ]
     if result.passed_over(sweep.job.objective):
         told = ["the optimum is not proven: points that only single precision takes for feasible beat it and others"]
     if speeds:

@@ -42,14 +42,17 @@ class Kept:
 
 
 def identity_of(sweep: Sweep) -> dict[str, Any]:
-    """What must be the same for two runs to be parts of one sweep: words for people, and a digest of all numbers."""
+    """What must be the same for two runs to be parts of one sweep: words for people, and a digest of all numbers.
+
+    In single precision, so that machines which differ in the last digits of double precision agree.
+    """
     grid, job = sweep.grid, sweep.job
     numbers = jax.tree.leaves((job.transformer, job.requests, job.assumptions, job.mappings))
     probes = grid.columns(sweep.numbers(0, min(PROBES, grid.designs)))
     chips = jax.tree.leaves(build_chips(probes, job.library))
     digest = hashlib.sha256()
     for values in [*numbers, *chips]:
-        digest.update(np.ascontiguousarray(values, np.float64).tobytes())
+        digest.update(np.ascontiguousarray(values, np.float32).tobytes())
     for axis in grid.axes:
         for path, values in axis.columns.items():
             digest.update(json.dumps([path, values.tolist()]).encode())
