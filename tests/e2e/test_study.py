@@ -217,7 +217,7 @@ def test_killed_and_resumed_loses_nothing_told(tmp_path: Path) -> None:
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     before = trials_in(tmp_path, "long")
-    assert 64 <= len(before) < 5000
+    assert 0 < len(before) < 5000
     dse("study", "resume", "long", "--trials", "64", cwd=tmp_path)
     after = trials_in(tmp_path, "long")
     assert after[: len(before)] == before
