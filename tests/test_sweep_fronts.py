@@ -58,8 +58,9 @@ def test_the_front_at_stated_speeds_is_that_of_the_exhaustive_sweep(
         )
         assert answer[OBJECTIVES[0]] == pytest.approx(best_at(front, speed), rel=1e-6)
         assert answer["at_least"] <= speed * (1.0 + 1e-6)
-    known = {(one.point.number, one.point.values[OBJECTIVES[0]]) for one in whole.front}
-    assert {(one["number"], one[OBJECTIVES[0]]) for one in document["front"] if one["proven"]} <= known
+    for one in document["front"]:
+        if one["proven"]:
+            assert one[OBJECTIVES[0]] == pytest.approx(best_at(front, one["at_least"]), rel=1e-6)
     told_of = " ".join(document["certificate"]["statements"])
     assert f"{exact[-1]:g} tokens/s/user" in told_of
     assert "best found, not proven: output_tokens_per_s_per_user, tokens_per_joule" in told_of
