@@ -175,14 +175,14 @@ class ScreeningSampler(BaseSampler):
 
     def up_to_date(self, study: Study, trials: Sequence[FrozenTrial]) -> History:
         """What the study has told so far; a sampler that is given to another study begins anew."""
-        if self.history is None or self.of != (study.study_name, study._study_id):
-            signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-            self.history = History(self.space, signs, self.active)
-            self.of = (study.study_name, study._study_id)
+        whose = (study.study_name, study._study_id)
+        if self.history is not None and self.of == whose:
             self.history.update(trials)
-            self.families = self.recalled(trials, self.history)
             return self.history
+        signs = np.array([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
+        self.history, self.of = History(self.space, signs, self.active), whose
         self.history.update(trials)
+        self.families = self.recalled(trials, self.history)
         return self.history
 
     def recalled(self, trials: Sequence[FrozenTrial], history: History) -> list[Family]:

@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 
 from dse.analysis.comparison import Job
-from dse.best_mapping import OBJECTIVES
 from dse.catalogue import Space
 from dse.catalogue.fields import Range
 from dse.search.sweeps.branch import BOXES, Batch, begun, bounded, halved, joined, lean, opened, taken
 from dse.search.sweeps.grid import Axis, Grid, points_of, tied_axis, ties
-from dse.search.sweeps.points import MOST, Rivals
+from dse.search.sweeps.points import rivals_above
 from dse.search.sweeps.sweep import prepare
 from dse.search.sweeps.swept import Sweep
 
@@ -103,7 +102,9 @@ def refined(sweep: Sweep, waiting: list[Batch], found: float) -> tuple[list[Batc
     order = np.argsort(-whole.promise, kind="stable")
     if len(order) > BOXES:
         rest.append(taken(whole, np.sort(order[BOXES:]), whole.depth))
-    left, _ = bounded(sweep, rivals_at(found, sweep.job.objective), taken(whole, np.sort(order[:BOXES]), whole.depth))
+    left, _ = bounded(
+        sweep, rivals_above(found, sweep.job.objective), taken(whole, np.sort(order[:BOXES]), whole.depth)
+    )
     if left is None:
         return rest, found
     single, leaf = left.depth == len(sweep.order), left.level == len(sweep.tree.levels) - 1
@@ -116,9 +117,3 @@ def refined(sweep: Sweep, waiting: list[Batch], found: float) -> tuple[list[Batc
 def wide(batch: Batch) -> bool:
     """Whether boxes are to be halved before groups are opened."""
     return len(batch.box) > 4 * len(batch.first)
-
-
-def rivals_at(found: float, objective: str) -> Rivals:
-    """What bounds are held against when nothing below some value is of interest."""
-    speed, dollars = (found if name == objective else MOST for name in OBJECTIVES[1::-1])
-    return Rivals(np.array([speed]), np.array([dollars]), found if objective == OBJECTIVES[2] else MOST)

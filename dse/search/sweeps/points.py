@@ -29,6 +29,7 @@ __all__ = [
     "joined_points",
     "merged_points",
     "reached",
+    "rivals_above",
     "rivals_at",
     "rivals_of",
     "undominated",
@@ -142,9 +143,13 @@ def rivals_of(points: Points, objective: str = "") -> Rivals:
         front = front_of(points)
         order = np.argsort(front.speed, kind="stable")
         return Rivals(front.speed[order], front.dollars[order], float(points.joules.max(initial=0.0)))
-    best = float(getattr(points, OF_POINTS[objective]).max(initial=0.0))
-    speeds, dollars = (best if name == objective else MOST for name in OBJECTIVES[1::-1])
-    return Rivals(np.array([speeds]), np.array([dollars]), best if objective == OBJECTIVES[2] else MOST)
+    return rivals_above(float(getattr(points, OF_POINTS[objective]).max(initial=0.0)), objective)
+
+
+def rivals_above(least: float, objective: str) -> Rivals:
+    """What bounds are held against when nothing of an objective below some value is of interest."""
+    speed, dollars = (least if name == objective else MOST for name in OBJECTIVES[1::-1])
+    return Rivals(np.array([speed]), np.array([dollars]), least if objective == OBJECTIVES[2] else MOST)
 
 
 def rivals_at(points: Points, objective: str, speeds: np.ndarray) -> Rivals:
